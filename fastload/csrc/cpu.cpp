@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include "resample.h"
+
 namespace fastload {
 namespace {
 
@@ -11,7 +13,7 @@ std::atomic<Simd> current{Simd::undecided};
 
 bool has_avx2() {
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
-  return __builtin_cpu_supports("avx2") != 0;
+  return avx2_compiled() && __builtin_cpu_supports("avx2") != 0;
 #else
   return false;
 #endif

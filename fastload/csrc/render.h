@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "coefficients.h"
-#include "geometry.h"
+#include "layout.h"
 #include "output.h"
+#include "resample.h"
 #include "status.h"
 
 namespace fastload {
@@ -26,21 +27,12 @@ struct Scratch {
   Taps rows;
   std::vector<std::int32_t> column_indices;
   std::vector<std::int32_t> row_indices;
-  std::vector<std::int32_t> pair_offsets;
-  std::vector<std::int32_t> pair_weights;
+  PairTaps column_pairs;
   std::vector<const std::uint8_t*> row_pointers;
   std::vector<std::uint8_t> tail_rows;
   std::vector<std::uint8_t> pass_rows;
   std::vector<std::uint8_t> planes;
 };
-
-// Whether every size makes sense; needed_source and render ask for it first themselves.
-Status check_geometry(const Geometry& geometry);
-
-// The part of the decoded picture that `render` reads: a rectangle inside `crop`, or one of
-// height and width 0 where the window lies wholly outside the resized crop.
-// `geometry` has passed check_geometry.
-Window needed_source(const Geometry& geometry);
 
 // Writes geometry.window of the resized crop to `output`, bit for bit as Pillow's crop and
 // resize give it. `source.region` must cover needed_source(geometry).

@@ -22,9 +22,14 @@ enum class Filter : std::uint8_t {
   hamming = 5,
 };
 
-// Pillow up to 12 always runs the horizontal pass first; Pillow 13 runs the vertical pass
-// first where the height shrinks by more than twice as many pixels as the width.
-enum class PassOrder : std::uint8_t { horizontal_first = 0, cheaper_first = 1 };
+// Pillow up to 12.1 always runs the horizontal pass first. Pillow 12.2 runs the vertical pass
+// first where the height shrinks and was more than 100 times the width, Pillow 13 where the
+// height shrinks by more than twice as many pixels as the width.
+enum class PassOrder : std::uint8_t {
+  horizontal_first = 0,
+  cheaper_first = 1,
+  horizontal_first_unless_tall = 2,
+};
 
 // crop -> resize -> window -> flips. `crop` lies inside the picture; `window` may reach
 // beyond the resized crop, and what lies outside gets the fill colour.

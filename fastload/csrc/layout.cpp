@@ -19,11 +19,21 @@ Span source_span(int input_size, int output_size, Filter filter, Span outputs) {
   return needed_span(input_size, output_size, filter, outputs);
 }
 
-// Pillow 13's rule, on the whole crop's and the whole resize's sizes.
-bool vertical_is_cheaper(const Geometry& geometry) {
-  const std::int64_t rows_less = std::int64_t{geometry.crop.height} - geometry.resize_height;
-  const std::int64_t columns_less = std::int64_t{geometry.crop.width} - geometry.resize_width;
-  return rows_less > 0 && rows_less > columns_less * 2;
+// The rules look at the whole crop and the whole resize, whatever the window is.
+bool runs_vertical_first(const Geometry& geometry) {
+  const std::int64_t height = geometry.crop.height;
+  const std::int64_t width = geometry.crop.width;
+  const std::int64_t rows_less = height - geometry.resize_height;
+  const std::int64_t columns_less = width - geometry.resize_width;
+  switch (geometry.order) {
+    case PassOrder::horizontal_first:
+      return false;
+    case PassOrder::cheaper_first:
+      return rows_less > 0 && rows_less > columns_less * 2;
+    case PassOrder::horizontal_first_unless_tall:
+      return rows_less > 0 && height > width * 100;
+  }
+  return false;
 }
 
 std::string size_text(int height, int width) {
@@ -61,6 +71,10 @@ Status check_geometry(const Geometry& geometry) {
                          "expected a filter of 0 to 5 (Pillow's numbers), found " +
                              std::to_string(static_cast<int>(geometry.filter)));
   }
+  if (geometry.order > PassOrder::horizontal_first_unless_tall) {
+    return Status::error(Code::argument, "expected a pass order of 0 to 2, found " +
+                                             std::to_string(static_cast<int>(geometry.order)));
+  }
   return status;
 }
 
@@ -81,9 +95,8 @@ Layout make_layout(const Geometry& geometry) {
   if (geometry.filter != Filter::nearest) {
     layout.horizontal_pass = crop.width != geometry.resize_width;
     layout.vertical_pass = crop.height != geometry.resize_height;
-    layout.vertical_first = layout.horizontal_pass && layout.vertical_pass &&
-                            geometry.order == PassOrder::cheaper_first &&
-                            vertical_is_cheaper(geometry);
+    layout.vertical_first =
+        layout.horizontal_pass && layout.vertical_pass && runs_vertical_first(geometry);
   }
   return layout;
 }

@@ -1,0 +1,195 @@
+"""``LMDBDataset``: a store as the data set that torchvision's ImageFolder would be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from operator import index as as_index
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from fastload.errors import RecordError
+from fastload.picture import open_picture
+from fastload.records import decode_record
+from fastload.store import Store
+
+__all__ = ["LMDBDataset"]
+
+Transform = Callable[[Any], Any]
+Sample = tuple[Any, Any]
+
+_REPR_INDENT = " " * 4
+
+
+class LMDBDataset(Dataset[Sample]):
+    """A packed folder, with the samples that torchvision's ``ImageFolder`` gives for it.
+
+    ``dataset[i]`` is ``(image, class index)``: a PIL image of mode RGB with exactly the pixels
+    that Pillow decodes from the original file, and an int (-1 where the store has no classes).
+    As in ImageFolder, EXIF orientation is **not** applied; the image carries it for
+    ``PIL.ImageOps.exif_transpose``.
+
+    Carries over to workers by fork, spawn and forkserver (it pickles as a path), and any number
+    of data sets may be open on one file.
+
+    Args:
+        path: the store, as ``fastload convert`` wrote it.
+        transform: called with each image; its result takes the image's place.
+        target_transform: called with each class index, likewise.
+        split: read only this one of the splits that were packed under names, such as "train".
+
+    Attributes:
+        store: the open store.
+        root: the folder that was packed.
+        classes: class names; a sample's class index counts in them.
+        class_to_idx: class name to class index.
+        transform: as given; may be exchanged at any time.
+        target_transform: likewise.
+        split: as given.
+
+    Raises:
+        StoreFormatError: not a store, or a damaged one.
+        OSError: the file cannot be opened.
+        ValueError: the store has no such split.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        transform: Transform | None = None,
+        target_transform: Transform | None = None,
+        *,
+        split: str | None = None,
+    ) -> None:
+        self.store = Store(path)
+        self.root = self.store.header.source
+        self.classes: list[str] = list(self.store.header.class_names)
+        self.class_to_idx: dict[str, int] = {name: i for i, name in enumerate(self.classes)}
+        self.transform = transform
+        self.target_transform = target_transform
+        self.split = split
+        self._bind()
+
+    def _bind(self) -> None:
+        """Take from the store what no pickle carries."""
+        self._class_ids: NDArray[np.int32] = self.store.column("class_id")
+        self._members = None if self.split is None else self._find_members(self.split)
+        self._samples: list[tuple[str, int]] | None = None
+        self._targets: list[int] | None = None
+
+    def _find_members(self, split: str) -> NDArray[np.int64]:
+        """Store indices of the samples of a split, ascending."""
+        names = self.store.header.split_names
+        if split not in names:
+            raise ValueError(
+                f"{self.store.path}: expected one of its splits {list(names)}, found {split!r}"
+                if names
+                else f"{self.store.path}: has no named splits, found split={split!r}; leave it out"
+            )
+        return np.flatnonzero(self.store.column("split") == names.index(split))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._bind()
+
+    def __len__(self) -> int:
+        return len(self.store) if self._members is None else len(self._members)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at a position of this data set; negative ones count from the end.
+
+        Raises:
+            IndexError: no such sample.
+            RecordError: it is damaged; the message and ``name`` say which file it was.
+        """
+        position = self._store_index(index)
+        image: Any = self._open(position)
+        target: Any = int(self._class_ids[position])
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+        """The samples at several positions, as torch's loader asks for a batch."""
+        return [self[index] for index in indices]
+
+    def _store_index(self, index: int) -> int:
+        count = len(self)
+        position = as_index(index)
+        if position < 0:
+            position += count
+        if not 0 <= position < count:
+            raise IndexError(
+                f"{self.store.path}: expected an index within {count} samples, found {index}"
+            )
+        return position if self._members is None else int(self._members[position])
+
+    def _open(self, position: int) -> Any:
+        data = self.store.record_bytes(position)
+        record = decode_record(data, verify_body=False)  # the store has compared it
+        try:
+            return open_picture(record, data)
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow's readers raise nearly anything on bad bytes
+            name = self.store.names[position]
+            raise RecordError(
+                f"{self.store.path}: sample {position} ({name!r}) passes its checksum but cannot "
+                f"be decoded: {error}. Pack the folder again, or see `fastload verify`.",
+                index=position,
+                name=name,
+            ) from error
+
+    @property
+    def samples(self) -> list[tuple[str, int]]:
+        """(path in the folder that was packed, class index) of every sample.
+
+        The first use makes the list: two Python objects a sample.
+        """
+        if self._samples is None:
+            names = self.store.names
+            positions = range(len(self.store)) if self._members is None else self._members.tolist()
+            paths = [os.path.join(self.root, names[position]) for position in positions]
+            self._samples = list(zip(paths, self.targets, strict=True))
+        return self._samples
+
+    @property
+    def imgs(self) -> list[tuple[str, int]]:
+        """Another name for ``samples``, as in ImageFolder."""
+        return self.samples
+
+    @property
+    def targets(self) -> list[int]:
+        """The class index of every sample; the first use makes the list."""
+        if self._targets is None:
+            ids = self._class_ids if self._members is None else self._class_ids[self._members]
+            self._targets = ids.tolist()
+        return self._targets
+
+    def __repr__(self) -> str:
+        body = [f"Number of datapoints: {len(self)}", f"Root location: {self.store.path}"]
+        if self.split is not None:
+            body.append(f"Split: {self.split}")
+        lines = [f"Dataset {type(self).__name__}", *(_REPR_INDENT + line for line in body)]
+        # torchvision does not indent the transforms' own lines, so neither are they here.
+        if self.transform is not None or self.target_transform is not None:
+            lines.append(_REPR_INDENT + "StandardTransform")
+        if self.transform is not None:
+            lines += _labelled("Transform: ", self.transform)
+        if self.target_transform is not None:
+            lines += _labelled("Target transform: ", self.target_transform)
+        return "\n".join(lines)
+
+
+def _labelled(label: str, transform: Transform) -> list[str]:
+    """The lines of a transform's repr behind a label, aligned with the first."""
+    first, *rest = repr(transform).splitlines() or [""]
+    return [label + first, *(" " * len(label) + line for line in rest)]

@@ -5,7 +5,9 @@
     FastloadError
     ├── BuildError (ImportError)     the native core is missing or unfit
     ├── DecodeError (ValueError)     bytes that are not a picture, or a damaged one
-    │   └── LimitError               a size or count above the limit that was set
+    │   ├── LimitError               a size or count above the limit that was set
+    │   ├── NotTileableError         a file that could not be given back byte for byte
+    │   └── UnsupportedPictureError  a kind of picture that the native core leaves to Pillow
     ├── StoreError
     │   ├── StoreFormatError         not a store, a damaged one, or of another version
     │   ├── RecordError              one record of a store is damaged
@@ -26,6 +28,7 @@ __all__ = [
     "FastloadError",
     "LimitError",
     "NoSpaceError",
+    "NotTileableError",
     "PackError",
     "RecordError",
     "ResumeError",
@@ -33,6 +36,7 @@ __all__ = [
     "StoreClosedError",
     "StoreError",
     "StoreFormatError",
+    "UnsupportedPictureError",
 ]
 
 
@@ -50,6 +54,14 @@ class DecodeError(FastloadError, ValueError):
 
 class LimitError(DecodeError):
     """A size or a count in the bytes is above the limit that was set."""
+
+
+class NotTileableError(DecodeError):
+    """The JPEG file keeps its own bytes, since tiles could not give it back byte for byte."""
+
+
+class UnsupportedPictureError(DecodeError):
+    """The native core does not decode this kind of picture; Pillow may."""
 
 
 class StoreError(FastloadError):

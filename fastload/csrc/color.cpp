@@ -1,0 +1,49 @@
+#include "color.h"
+
+#include <algorithm>
+
+#include "cpu.h"
+
+namespace fastload {
+namespace {
+
+// 16 bits of fraction.
+constexpr int red_from_cr = 91881;     // 1.40200
+constexpr int green_from_cb = -22554;  // -0.34414
+constexpr int green_from_cr = -46802;  // -0.71414
+constexpr int blue_from_cb = 116130;   // 1.77200
+constexpr int half = 1 << 15;
+
+std::uint8_t clip(int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); }
+
+}  // namespace
+
+void ycbcr_to_rgbx_portable(const std::uint8_t* y, const std::uint8_t* cb, const std::uint8_t* cr,
+                            int begin, int width, std::uint8_t* out) {
+  for (int i = begin; i < width; ++i) {
+    const int blue = cb[i] - 128;
+    const int red = cr[i] - 128;
+    out[4 * i] = clip(y[i] + ((red_from_cr * red + half) >> 16));
+    out[4 * i + 1] = clip(y[i] + ((green_from_cb * blue + green_from_cr * red + half) >> 16));
+    out[4 * i + 2] = clip(y[i] + ((blue_from_cb * blue + half) >> 16));
+    out[4 * i + 3] = 255;
+  }
+}
+
+void ycbcr_to_rgbx(const std::uint8_t* y, const std::uint8_t* cb, const std::uint8_t* cr, int width,
+                   std::uint8_t* out) {
+  const int done = use_avx2() ? ycbcr_to_rgbx_avx2(y, cb, cr, width, out) : 0;
+  ycbcr_to_rgbx_portable(y, cb, cr, done, width, out);
+}
+
+void interleave_rgbx(const std::uint8_t* r, const std::uint8_t* g, const std::uint8_t* b, int width,
+                     std::uint8_t* out) {
+  for (int i = 0; i < width; ++i) {
+    out[4 * i] = r[i];
+    out[4 * i + 1] = g[i];
+    out[4 * i + 2] = b[i];
+    out[4 * i + 3] = 255;
+  }
+}
+
+}  // namespace fastload

@@ -1,0 +1,73 @@
+#include "color.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+namespace fastload {
+namespace {
+
+// Note [fixed point in 16 bits]
+// The constants have 17 bits, so a whole multiple of the sample is taken out of each:
+// 1.402 = 1 + 26345 / 65536, 1.772 = 2 - 14942 / 65536, -0.71414 = -1 + 18734 / 65536.
+// floor(x * c / 65536 + 1/2) is had from the high half of 2x * c as (high + 1) >> 1, and for
+// green, which sums two products before rounding, from a 32-bit multiply-add.
+__m256i rounded_product(__m256i x, int constant) {
+  const __m256i high = _mm256_mulhi_epi16(_mm256_slli_epi16(x, 1),
+                                          _mm256_set1_epi16(static_cast<short>(constant)));
+  return _mm256_srai_epi16(_mm256_add_epi16(high, _mm256_set1_epi16(1)), 1);
+}
+
+__m256i load_16(const std::uint8_t* p) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+}  // namespace
+
+int ycbcr_to_rgbx_avx2(const std::uint8_t* y, const std::uint8_t* cb, const std::uint8_t* cr,
+                       int width, std::uint8_t* out) {
+  const __m256i center = _mm256_set1_epi16(128);
+  const __m256i green_weights = _mm256_set1_epi32((18734 << 16) | (-22554 & 0xFFFF));
+  const __m256i half = _mm256_set1_epi32(1 << 15);
+  int i = 0;
+  for (; i + 16 <= width; i += 16) {
+    const __m256i luma = load_16(y + i);
+    const __m256i blue = _mm256_sub_epi16(load_16(cb + i), center);
+    const __m256i red = _mm256_sub_epi16(load_16(cr + i), center);
+
+    const __m256i r = _mm256_add_epi16(luma, _mm256_add_epi16(red, rounded_product(red, 26345)));
+    const __m256i b = _mm256_add_epi16(
+        luma, _mm256_add_epi16(_mm256_slli_epi16(blue, 1), rounded_product(blue, -14942)));
+    const auto green_part = [&](__m256i pairs) {
+      return _mm256_srai_epi32(_mm256_add_epi32(_mm256_madd_epi16(pairs, green_weights), half), 16);
+    };
+    const __m256i chroma = _mm256_packs_epi32(green_part(_mm256_unpacklo_epi16(blue, red)),
+                                              green_part(_mm256_unpackhi_epi16(blue, red)));
+    const __m256i g = _mm256_sub_epi16(_mm256_add_epi16(luma, chroma), red);
+
+    // In each half: 8 pixels. r8 = R0..R7 R0..R7 and so on, then interleaved to R G B 255.
+    const __m256i rb = _mm256_packus_epi16(r, b);                            // R0-7 B0-7
+    const __m256i gx = _mm256_packus_epi16(g, _mm256_set1_epi16(255));       // G0-7 X
+    const __m256i rg = _mm256_unpacklo_epi8(rb, gx);                         // R G pairs
+    const __m256i bx = _mm256_unpackhi_epi8(rb, gx);                         // B X pairs
+    const __m256i low = _mm256_unpacklo_epi16(rg, bx);   // pixels 0-3 | 8-11
+    const __m256i high = _mm256_unpackhi_epi16(rg, bx);  // pixels 4-7 | 12-15
+    auto* target = reinterpret_cast<__m256i*>(out + 4 * i);
+    _mm256_storeu_si256(target, _mm256_permute2x128_si256(low, high, 0x20));
+    _mm256_storeu_si256(target + 1, _mm256_permute2x128_si256(low, high, 0x31));
+  }
+  return i;
+}
+
+}  // namespace fastload
+
+#else
+
+namespace fastload {
+int ycbcr_to_rgbx_avx2(const std::uint8_t*, const std::uint8_t*, const std::uint8_t*, int,
+                       std::uint8_t*) {
+  return 0;
+}
+}  // namespace fastload
+
+#endif

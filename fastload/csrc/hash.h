@@ -1,0 +1,17 @@
+// XXH3, the checksum of records and columns and the content hash of files.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "bytes.h"
+
+namespace fastload {
+
+std::uint64_t xxh3_64(ByteSpan bytes);
+// The checksum of two stretches as if they were one.
+std::uint64_t xxh3_64(ByteSpan first, ByteSpan second);
+// Canonical (big-endian) form, as xxhsum prints it.
+std::array<std::uint8_t, 16> xxh3_128(ByteSpan bytes);
+
+}  // namespace fastload

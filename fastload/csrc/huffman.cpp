@@ -1,0 +1,183 @@
+#include "huffman.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace fastload {
+
+bool HuffmanSpec::operator==(const HuffmanSpec& other) const {
+  return symbol_count == other.symbol_count && counts == other.counts &&
+         std::equal(symbols.begin(), symbols.begin() + symbol_count, other.symbols.begin());
+}
+
+Status validate(const HuffmanSpec& spec) {
+  int total = 0;
+  int room = 1;
+  for (int length = 1; length <= 16; ++length) {
+    const int count = spec.counts[static_cast<std::size_t>(length - 1)];
+    room = 2 * room - count;
+    total += count;
+    if (room < 0) {
+      return Status::error(Code::decode, "a Huffman table has more codes of " +
+                                             std::to_string(length) + " bits than fit");
+    }
+  }
+  if (total == 0 || total > 256 || total != spec.symbol_count) {
+    return Status::error(Code::decode,
+                         "a Huffman table has " + std::to_string(total) + " symbols, not 1 to 256");
+  }
+  return Status::success();
+}
+
+namespace {
+
+// Calls use(symbol, code, length) for every symbol in the order of the codes (T.81, annex C).
+template <typename Use>
+void for_each_code(const HuffmanSpec& spec, Use use) {
+  std::uint32_t code = 0;
+  std::size_t next = 0;
+  for (int length = 1; length <= 16; ++length) {
+    for (int i = 0; i < spec.counts[static_cast<std::size_t>(length - 1)]; ++i) {
+      use(spec.symbols[next++], code++, length);
+    }
+    code <<= 1;
+  }
+}
+
+}  // namespace
+
+HuffmanEncoder::HuffmanEncoder(const HuffmanSpec& spec) {
+  for_each_code(spec, [this](std::uint8_t symbol, std::uint32_t value, int bits) {
+    code[symbol] = static_cast<std::uint16_t>(value);
+    length[symbol] = static_cast<std::uint8_t>(bits);
+  });
+}
+
+void HuffmanDecoder::build(const HuffmanSpec& spec) {
+  lookup_.fill(0);
+  symbols_ = spec.symbols;
+  for_each_code(spec, [this](std::uint8_t symbol, std::uint32_t code, int length) {
+    if (length > lookup_bits) return;
+    const auto entry = static_cast<std::uint16_t>((length << 8) | symbol);
+    const int free_bits = lookup_bits - length;
+    std::fill_n(lookup_.begin() + (code << free_bits), std::size_t{1} << free_bits, entry);
+  });
+  std::int32_t code = 0;
+  std::int32_t index = 0;
+  for (int length = 1; length <= 16; ++length) {
+    const auto l = static_cast<std::size_t>(length);
+    symbol_offset_[l] = index - code;
+    index += spec.counts[l - 1];
+    code += spec.counts[l - 1];
+    first_code_beyond_[l] = code << (16 - length);
+    code <<= 1;
+  }
+}
+
+int HuffmanDecoder::long_symbol(BitReader& reader) const {
+  const auto bits = static_cast<std::int32_t>(reader.peek(16));
+  for (int length = lookup_bits + 1; length <= 16; ++length) {
+    const auto l = static_cast<std::size_t>(length);
+    if (bits < first_code_beyond_[l]) {
+      reader.drop(length);
+      return symbols_[static_cast<std::size_t>((bits >> (16 - length)) + symbol_offset_[l]) & 0xFF];
+    }
+  }
+  return invalid;
+}
+
+void AcDecoder::build(const HuffmanSpec& spec) {
+  codes_.build(spec);
+  for (std::uint32_t bits = 0; bits < lookup_.size(); ++bits) {
+    const std::uint32_t code = codes_.lookup_[bits];
+    const std::uint32_t length = code >> 8;
+    const std::uint32_t run = (code >> 4) & 15;
+    const std::uint32_t size = code & 15;
+    if (code == 0) {
+      lookup_[bits] = 0;
+    } else if (size == 0 || length + size > lookup_bits) {
+      lookup_[bits] = length | (run << 8) | (size << 12);
+    } else {
+      const auto raw = static_cast<int>((bits >> (lookup_bits - length - size)) & ((1u << size) - 1));
+      const int value = raw < (1 << (size - 1)) ? raw + 1 - (1 << size) : raw;
+      lookup_[bits] = (length + size) | (run << 8) | (static_cast<std::uint32_t>(value) << 16);
+    }
+  }
+}
+
+HuffmanSpec optimal_spec(const std::array<std::uint32_t, 256>& frequency) {
+  // Merge the two rarest trees until one is left; entry 256 reserves the all-ones code.
+  // Among equals the later entry counts as rarer, as in T.81's figure K.1.
+  constexpr std::size_t entries = 257;
+  std::array<std::uint64_t, entries> weight{};
+  std::array<int, entries> length{};
+  std::array<int, entries> next_in_tree;
+  next_in_tree.fill(-1);
+  std::copy(frequency.begin(), frequency.end(), weight.begin());
+  weight[256] = 1;
+  const auto rarest = [&weight](int except) {
+    int best = -1;
+    for (int i = 0; i < static_cast<int>(entries); ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      if (weight[n] != 0 && i != except &&
+          (best < 0 || weight[n] <= weight[static_cast<std::size_t>(best)])) {
+        best = i;
+      }
+    }
+    return best;
+  };
+  for (;;) {
+    const int first = rarest(-1);
+    const int second = rarest(first);
+    if (second < 0) break;
+    const auto kept = static_cast<std::size_t>(first);
+    const auto gone = static_cast<std::size_t>(second);
+    weight[kept] += weight[gone];
+    weight[gone] = 0;
+    int tail = first;
+    for (int i = first; i >= 0; i = next_in_tree[static_cast<std::size_t>(i)]) {
+      ++length[static_cast<std::size_t>(i)];
+      tail = i;
+    }
+    next_in_tree[static_cast<std::size_t>(tail)] = second;
+    for (int i = second; i >= 0; i = next_in_tree[static_cast<std::size_t>(i)]) {
+      ++length[static_cast<std::size_t>(i)];
+    }
+  }
+
+  // Codes above 16 bits are shortened in pairs (figure K.3).
+  std::array<int, entries + 1> count_by_length{};
+  for (const int l : length) {
+    if (l > 0) ++count_by_length[static_cast<std::size_t>(l)];
+  }
+  for (std::size_t l = entries; l > 16; --l) {
+    while (count_by_length[l] > 0) {
+      std::size_t shorter = l - 2;
+      while (count_by_length[shorter] == 0) --shorter;
+      count_by_length[l] -= 2;
+      ++count_by_length[l - 1];
+      count_by_length[shorter + 1] += 2;
+      --count_by_length[shorter];
+    }
+  }
+  std::size_t longest = 16;
+  while (count_by_length[longest] == 0) --longest;
+  --count_by_length[longest];  // the reserved code
+
+  HuffmanSpec spec;
+  for (std::size_t l = 1; l <= 16; ++l) {
+    spec.counts[l - 1] = static_cast<std::uint8_t>(count_by_length[l]);
+  }
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < 256; ++i) {
+    if (frequency[i] != 0) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&length](std::size_t a, std::size_t b) { return length[a] < length[b]; });
+  for (const std::size_t symbol : order) {
+    spec.symbols[static_cast<std::size_t>(spec.symbol_count++)] = static_cast<std::uint8_t>(symbol);
+  }
+  return spec;
+}
+
+}  // namespace fastload

@@ -1,0 +1,81 @@
+// Huffman tables of JPEG (ITU-T T.81, annexes C, F and K), for reading and for writing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "bits.h"
+#include "status.h"
+
+namespace fastload {
+
+// A table as a DHT segment holds it: how many codes of each length, then their symbols.
+struct HuffmanSpec {
+  std::array<std::uint8_t, 16> counts{};
+  std::array<std::uint8_t, 256> symbols{};
+  int symbol_count = 0;
+
+  bool defined() const { return symbol_count > 0; }
+  bool operator==(const HuffmanSpec& other) const;
+};
+
+// Expected: at most 256 symbols, no more codes of a length than that length has room for.
+Status validate(const HuffmanSpec& spec);
+
+// Code and length of every symbol; length 0 where the table has no code for it.
+struct HuffmanEncoder {
+  std::array<std::uint16_t, 256> code{};
+  std::array<std::uint8_t, 256> length{};
+
+  explicit HuffmanEncoder(const HuffmanSpec& spec);
+};
+
+// The shortest codes of at most 16 bits for these frequencies, none of them all ones
+// (T.81, K.2). Symbols of frequency 0 get no code.
+HuffmanSpec optimal_spec(const std::array<std::uint32_t, 256>& frequency);
+
+// Reads one code at a time, most of them through one look-up.
+class HuffmanDecoder {
+ public:
+  static constexpr int lookup_bits = 10;
+  static constexpr int invalid = -1;
+
+  void build(const HuffmanSpec& spec);
+
+  // At least 16 bits have to be in the reader; returns `invalid` for a code not in the table.
+  int symbol(BitReader& reader) const {
+    const std::uint32_t entry = lookup_[reader.peek(lookup_bits)];
+    if (entry != 0) {
+      reader.drop(static_cast<int>(entry >> 8));
+      return static_cast<int>(entry & 0xFF);
+    }
+    return long_symbol(reader);
+  }
+
+ private:
+  friend class AcDecoder;
+  int long_symbol(BitReader& reader) const;
+
+  std::array<std::uint16_t, 1 << lookup_bits> lookup_;  // length << 8 | symbol; 0: longer
+  std::array<std::int32_t, 18> first_code_beyond_;      // by length, left-aligned to 16 bits
+  std::array<std::int32_t, 17> symbol_offset_;
+  std::array<std::uint8_t, 256> symbols_;
+};
+
+// Run and value of an AC coefficient in one look-up where code and value bits fit into it.
+class AcDecoder {
+ public:
+  // What `lookup` gives: bits 0-7 how many bits to drop, 8-11 run, 12-15 size, 16-31 value.
+  // value != 0: all is known and size is 0. value == 0 and drop != 0: the code alone is known.
+  static constexpr int lookup_bits = HuffmanDecoder::lookup_bits;
+
+  void build(const HuffmanSpec& spec);
+  std::uint32_t lookup(const BitReader& reader) const { return lookup_[reader.peek(lookup_bits)]; }
+  int long_symbol(BitReader& reader) const { return codes_.long_symbol(reader); }
+
+ private:
+  HuffmanDecoder codes_;
+  std::array<std::uint32_t, 1 << lookup_bits> lookup_;
+};
+
+}  // namespace fastload

@@ -1,0 +1,34 @@
+// JPEG files through libjpeg-turbo: whole, checked, or a rectangle by crop and skip.
+#pragma once
+
+#include <cstddef>
+
+#include "bytes.h"
+#include "geometry.h"
+#include "status.h"
+
+namespace fastload {
+
+struct JpegLimits {
+  std::uint64_t max_pixels = 178956970;  // Pillow's limit for an error
+  int max_scans = 500;
+};
+
+struct JpegReport {
+  int width = 0;
+  int height = 0;
+  long warnings = 0;
+};
+
+// Decodes every row and keeps none. Errors: Code::decode (a file that ends before its last
+// row is one, as in Pillow), Code::limit, Code::unsupported (CMYK, 12 bits, lossless).
+Status check_jpeg(ByteSpan file, const JpegLimits& limits, JpegReport& report);
+
+// Writes `region` of the picture as R, G, B, 255 a pixel, rows `stride` bytes apart; bit for
+// bit the same as in a decode of the whole. Expected: `height` x `width` as in the file.
+Status decode_jpeg(ByteSpan file, const JpegLimits& limits, int height, int width,
+                   const Window& region, std::uint8_t* rgbx, std::ptrdiff_t stride);
+
+const char* libjpeg_turbo_version();
+
+}  // namespace fastload

@@ -1,0 +1,451 @@
+#include "tile_transcode.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "markers.h"
+#include "scan.h"
+#include "tile_head.h"
+
+namespace fastload {
+namespace {
+
+// Note [no overflow in the inverse DCT]
+// libjpeg's inverse DCTs (C, SSE2, AVX2, Neon) agree as long as no 16-bit intermediate
+// overflows. The largest are sums of two columns behind the first pass, where a coefficient
+// weighs at most 5.66 times: sums of dequantized magnitudes of any two columns up to
+// 32767 / 5.66 are safe. Photographs stay far below; a file that does not keeps its own
+// bytes and libjpeg decodes it. test_extreme_coefficients_keep_their_own_bytes shows it.
+constexpr int max_column_pair_sum = 5789;
+
+constexpr std::size_t max_block_bits = 64 * 32;
+
+Status refuse(const std::string& why) { return Status::error(Code::not_tileable, why); }
+
+int bit_size(int value) {
+  int magnitude = std::abs(value);
+  return magnitude == 0 ? 0 : 32 - __builtin_clz(static_cast<unsigned>(magnitude));
+}
+
+// The bits that follow a DC code: the value, or for a negative one its predecessor's low bits.
+std::uint32_t value_bits(int value, int size) {
+  const int raw = value < 0 ? value - 1 : value;
+  return static_cast<std::uint32_t>(raw) & ((1u << size) - 1);
+}
+
+// The encoders of a frame's components, by table.
+struct ScanEncoders {
+  std::array<std::optional<HuffmanEncoder>, 4> dc;
+  std::array<std::optional<HuffmanEncoder>, 4> ac;
+
+  ScanEncoders(const Frame& frame, const JpegTables& tables) {
+    for (int c = 0; c < frame.component_count; ++c) {
+      const auto d = static_cast<std::size_t>(frame.at(c).dc);
+      const auto a = static_cast<std::size_t>(frame.at(c).ac);
+      if (!dc[d]) dc[d].emplace(tables.dc[d]);
+      if (!ac[a]) ac[a].emplace(tables.ac[a]);
+    }
+  }
+};
+
+// How often each symbol stands in the tiled form, and whether the values are within bounds.
+struct Survey {
+  std::array<std::array<std::uint32_t, 256>, 4> dc_frequency{};
+  std::array<std::array<std::uint32_t, 256>, 4> ac_frequency{};
+};
+
+struct SurveySink {
+  const std::array<std::uint16_t, 64>& quant;
+  std::array<std::uint32_t, 256>& ac_frequency;
+  int difference = 0;
+  int total = 0;
+  std::array<int, 8> by_column{};
+
+  void dc(int value) { difference = value; }
+  void ac(int k, int symbol, std::uint32_t, int value) {
+    ++ac_frequency[static_cast<std::size_t>(symbol)];
+    if (value == 0) return;
+    const auto position = static_cast<std::size_t>(k);
+    const int magnitude = std::abs(value) * quant[position];
+    total += magnitude;
+    by_column[natural_order[position] % 8u] += magnitude;
+  }
+  // `dc` is the absolute value. See Note [no overflow in the inverse DCT].
+  bool within_bounds(int dc) {
+    const int magnitude = std::abs(dc) * quant[0];
+    if (total + magnitude <= max_column_pair_sum) return true;
+    by_column[0] += magnitude;
+    std::partial_sort(by_column.begin(), by_column.begin() + 2, by_column.end(), std::greater<>());
+    return total + magnitude <= 32767 && by_column[0] + by_column[1] <= max_column_pair_sum;
+  }
+};
+
+struct CopySink {
+  BitWriter& writer;
+  const HuffmanEncoder& ac_codes;
+  int difference = 0;
+  bool coded = true;
+
+  void dc(int) {}
+  void ac(int, int symbol, std::uint32_t bits, int) {
+    const auto s = static_cast<std::size_t>(symbol);
+    const int length = ac_codes.length[s];
+    coded &= length > 0;
+    const int size = symbol & 15;
+    writer.put((static_cast<std::uint32_t>(ac_codes.code[s]) << size) | bits, length + size);
+  }
+};
+
+// The same block with its DC difference written first.
+struct TranscodeSink : CopySink {
+  const HuffmanEncoder& dc_codes;
+  int& source_dc;
+  int& target_dc;
+
+  TranscodeSink(BitWriter& out, const HuffmanEncoder& dc_encoder, const HuffmanEncoder& ac_encoder,
+                int& source, int& target)
+      : CopySink{out, ac_encoder}, dc_codes(dc_encoder), source_dc(source), target_dc(target) {}
+
+  void dc(int source_difference) {
+    source_dc += source_difference;
+    const int target_difference = source_dc - target_dc;
+    target_dc = source_dc;
+    const int size = bit_size(target_difference);
+    const auto s = static_cast<std::size_t>(size);
+    coded &= size <= max_dc_size && dc_codes.length[s] > 0;
+    writer.put((static_cast<std::uint32_t>(dc_codes.code[s]) << size) |
+                   value_bits(target_difference, size),
+               dc_codes.length[s] + size);
+  }
+};
+
+struct DropSink {
+  void dc(int) {}
+  void ac(int, int, std::uint32_t, int) {}
+};
+
+using Predictions = std::array<int, 4>;
+
+// Calls use(component index, component) for each block of an MCU, in the file's order.
+template <typename Use>
+bool for_each_block(const Frame& frame, Use use) {
+  for (int c = 0; c < frame.component_count; ++c) {
+    for (int i = frame.at(c).h * frame.at(c).v; i > 0; --i) {
+      if (!use(static_cast<std::size_t>(c), frame.at(c))) return false;
+    }
+  }
+  return true;
+}
+
+// Reads a scan MCU by MCU, from one stretch between restarts to the next.
+template <typename Stretch>
+class McuReader {
+ public:
+  McuReader(const Frame& frame, const ScanDecoders& decoders, std::size_t mcus_per_stretch,
+            Stretch stretch)
+      : frame_(frame), decoders_(decoders), mcus_per_stretch_(mcus_per_stretch),
+        stretch_(stretch), reader_(stretch(0)) {}
+
+  // make_sink(component index, component) gives the sink for each block; done(sink) takes it
+  // back and may refuse. True in `restarted` where this MCU is the first of a stretch.
+  template <typename MakeSink, typename Done>
+  bool mcu(MakeSink make_sink, Done done) {
+    return for_each_block(frame_, [&](std::size_t c, const Component& component) {
+      auto sink = make_sink(c, component);
+      return read_block(reader_, decoders_.dc[static_cast<std::size_t>(component.dc)],
+                        decoders_.ac[static_cast<std::size_t>(component.ac)], sink) &&
+             done(c, component, sink);
+    });
+  }
+  // To be called before each MCU; false where the stretch before did not end clean.
+  bool advance(bool& restarted) {
+    restarted = mcus_in_stretch_ == mcus_per_stretch_;
+    if (restarted) {
+      if (!ends_clean(reader_)) return false;
+      reader_ = BitReader(stretch_(++index_));
+      mcus_in_stretch_ = 0;
+    }
+    ++mcus_in_stretch_;
+    return true;
+  }
+  bool finished() { return ends_clean(reader_); }
+
+ private:
+  const Frame& frame_;
+  const ScanDecoders& decoders_;
+  std::size_t mcus_per_stretch_;
+  Stretch stretch_;
+  BitReader reader_;
+  std::size_t index_ = 0;
+  std::size_t mcus_in_stretch_ = 0;
+};
+
+struct Source {
+  JpegHeader header;
+  PlainScan scan;
+  ScanDecoders decoders;
+  std::size_t mcus_per_stretch = 0;
+
+  auto reader() const {
+    return McuReader(header.frame, decoders, mcus_per_stretch,
+                     [this](std::size_t i) { return scan.stretch(i); });
+  }
+};
+
+Status check_eligible(const JpegHeader& header, int tile_width) {
+  const Frame& frame = header.frame;
+  if (!header.baseline) return refuse("not a baseline JPEG of 8 bits");
+  if (!header.whole_scan) return refuse("more than one scan");
+  if (header.tables_redefined) return refuse("a table is defined twice");
+  const bool known_color = header.color_space == ColorSpace::gray ||
+                           header.color_space == ColorSpace::ycbcr ||
+                           header.color_space == ColorSpace::rgb;
+  if (!known_color) return refuse("neither gray nor of three colours");
+  if (frame.width < 2 * tile_width) return refuse("narrower than two tiles");
+  if (frame.blocks_per_mcu() > 10) return refuse("more than 10 blocks an MCU");
+  for (int c = 0; c < frame.component_count; ++c) {
+    const Component& component = frame.at(c);
+    if (frame.max_h % component.h != 0 || frame.max_v % component.v != 0) {
+      return refuse("sampling factors that do not divide each other");
+    }
+    if (component.quant > 3 || !header.tables.quant[static_cast<std::size_t>(component.quant)].defined) {
+      return refuse("a quantization table is missing");
+    }
+  }
+  return Status::success();
+}
+
+// A lone component is coded block by block, whatever its sampling factors say (T.81, A.2.2).
+void normalize_lone_component(Frame& frame) {
+  if (frame.component_count != 1) return;
+  frame.at(0).h = frame.at(0).v = 1;
+  frame.max_h = frame.max_v = 1;
+}
+
+Status read_source(ByteSpan file, int tile_width, std::uint64_t max_pixels, Source& source) {
+  JpegHeader& header = source.header;
+  if (Status status = parse_header(file, max_pixels, header); !status.ok()) return status;
+  normalize_lone_component(header.frame);
+  if (Status status = check_eligible(header, tile_width); !status.ok()) return status;
+  if (!source.decoders.build(header.frame, header.tables)) return refuse("a Huffman table is missing");
+  const auto mcus = static_cast<std::size_t>(header.frame.mcu_columns()) *
+                    static_cast<std::size_t>(header.frame.mcu_rows());
+  const auto interval = static_cast<std::size_t>(header.restart_interval);
+  source.mcus_per_stretch = interval == 0 ? mcus : interval;
+  const std::size_t stretches = (mcus + source.mcus_per_stretch - 1) / source.mcus_per_stretch;
+  Status status = read_plain_scan(file, header.scan_offset, stretches, source.scan);
+  if (!status.ok()) return status;
+  const ByteSpan trailer = file.from(source.scan.end_offset);
+  const auto* marker = std::find_if(trailer.data, trailer.end(),
+                                    [](std::uint8_t byte) { return byte != 0xFF; });
+  if (trailer.size > 0 && (marker == trailer.data || marker == trailer.end() || *marker != 0xD9)) {
+    return refuse("something other than the end follows the scan");
+  }
+  return Status::success();
+}
+
+Status survey(const Source& source, int tile_mcus, Survey& counts) {
+  const Frame& frame = source.header.frame;
+  auto reader = source.reader();
+  Predictions source_dc{};
+  Predictions tile_dc{};
+  const auto make_sink = [&](std::size_t, const Component& component) {
+    return SurveySink{source.header.tables.quant[static_cast<std::size_t>(component.quant)].zigzag,
+                      counts.ac_frequency[static_cast<std::size_t>(component.ac)]};
+  };
+  bool extreme = false;
+  const auto done = [&](std::size_t c, const Component& component, SurveySink& sink) {
+    source_dc[c] += sink.difference;
+    const int size = bit_size(source_dc[c] - tile_dc[c]);
+    tile_dc[c] = source_dc[c];
+    extreme = size > max_dc_size || !sink.within_bounds(source_dc[c]);
+    ++counts.dc_frequency[static_cast<std::size_t>(component.dc)][static_cast<std::size_t>(size) & 15];
+    return !extreme;
+  };
+  for (int row = 0; row < frame.mcu_rows(); ++row) {
+    for (int column = 0; column < frame.mcu_columns(); ++column) {
+      bool restarted = false;
+      if (!reader.advance(restarted)) return refuse("a restart interval does not end clean");
+      if (restarted) source_dc = {};
+      if (column % tile_mcus == 0) tile_dc = {};
+      if (!reader.mcu(make_sink, done)) {
+        return refuse(extreme ? "coefficients beyond what a photograph has"
+                              : "damaged entropy-coded data");
+      }
+    }
+  }
+  if (!reader.finished()) return refuse("the scan does not end clean");
+  for (int c = 0; c < frame.component_count; ++c) {  // the flat MCUs that fill the last tile
+    ++counts.dc_frequency[static_cast<std::size_t>(frame.at(c).dc)][0];
+    ++counts.ac_frequency[static_cast<std::size_t>(frame.at(c).ac)][0];
+  }
+  return Status::success();
+}
+
+Status write_tiles(const Source& source, const TileHead& head, std::vector<std::uint8_t>& entropy,
+                   std::vector<std::uint16_t>& lengths) {
+  const Frame& frame = head.frame;
+  const ScanEncoders encoders(frame, head.tables);
+  const auto dc_codes = [&](const Component& c) -> const HuffmanEncoder& {
+    return *encoders.dc[static_cast<std::size_t>(c.dc)];
+  };
+  const auto ac_codes = [&](const Component& c) -> const HuffmanEncoder& {
+    return *encoders.ac[static_cast<std::size_t>(c.ac)];
+  };
+  entropy.clear();
+  BitWriter writer(entropy, false);
+  auto reader = source.reader();
+  Predictions source_dc{};
+  Predictions tile_dc{};
+  const auto make_sink = [&](std::size_t c, const Component& component) {
+    writer.reserve_bits(max_block_bits);
+    return TranscodeSink(writer, dc_codes(component), ac_codes(component), source_dc[c], tile_dc[c]);
+  };
+  const auto done = [](std::size_t, const Component&, TranscodeSink& sink) { return sink.coded; };
+  std::size_t tile_start = 0;
+  const int padded_columns = head.tile_columns * head.tile_mcus;
+  for (int row = 0; row < frame.mcu_rows(); ++row) {
+    for (int column = 0; column < padded_columns; ++column) {
+      if (column % head.tile_mcus == 0) tile_dc = {};
+      if (column < frame.mcu_columns()) {
+        bool restarted = false;
+        if (!reader.advance(restarted)) return refuse("a restart interval does not end clean");
+        if (restarted) source_dc = {};
+        if (!reader.mcu(make_sink, done)) return refuse("damaged entropy-coded data");
+      } else {
+        for_each_block(frame, [&](std::size_t, const Component& component) {
+          writer.reserve_bits(64);
+          writer.put(dc_codes(component).code[0], dc_codes(component).length[0]);
+          writer.put(ac_codes(component).code[0], ac_codes(component).length[0]);
+          return true;
+        });
+      }
+      if ((column + 1) % head.tile_mcus == 0) {
+        const std::size_t end = writer.flush();
+        if (end - tile_start > 0xFFFF || end > 0xFFFFFFFFu) return refuse("a tile of 64 KiB");
+        lengths.push_back(static_cast<std::uint16_t>(end - tile_start));
+        tile_start = end;
+      }
+    }
+  }
+  writer.finish();
+  return Status::success();
+}
+
+}  // namespace
+
+Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& tiled) {
+  if (tile_width < 8 || tile_width > 4096) {
+    return Status::error(Code::argument, "tile_width has to be 8 to 4096 pixels, not " +
+                                             std::to_string(tile_width));
+  }
+  Source source;
+  if (Status status = read_source(file, tile_width, max_pixels, source); !status.ok()) return status;
+
+  TileHead head;
+  head.frame = source.header.frame;
+  head.color_space = source.header.color_space;
+  head.tile_mcus = std::max(1, tile_width / head.frame.mcu_width());
+  head.tile_columns = divide_up(head.frame.mcu_columns(), head.tile_mcus);
+  head.tile_rows = head.frame.mcu_rows();
+  Survey counts;
+  if (Status status = survey(source, head.tile_mcus, counts); !status.ok()) return status;
+  for (int c = 0; c < head.frame.component_count; ++c) {
+    const Component& component = head.frame.at(c);
+    const auto q = static_cast<std::size_t>(component.quant);
+    const auto d = static_cast<std::size_t>(component.dc);
+    const auto a = static_cast<std::size_t>(component.ac);
+    head.tables.quant[q] = source.header.tables.quant[q];
+    if (!head.tables.dc[d].defined()) head.tables.dc[d] = optimal_spec(counts.dc_frequency[d]);
+    if (!head.tables.ac[a].defined()) head.tables.ac[a] = optimal_spec(counts.ac_frequency[a]);
+  }
+
+  std::vector<std::uint16_t> lengths;
+  if (Status status = write_tiles(source, head, tiled.entropy, lengths); !status.ok()) return status;
+  head.entropy_size = static_cast<std::uint32_t>(tiled.entropy.size());
+  tiled.head = serialize(head, lengths);
+  tiled.source_header = file.slice(0, source.header.scan_offset);
+  tiled.source_trailer = file.from(source.scan.end_offset);
+
+  std::vector<std::uint8_t> restored;
+  const ByteSpan head_bytes{tiled.head.data(), tiled.head.size()};
+  const ByteSpan entropy{tiled.entropy.data(), tiled.entropy.size()};
+  Status status = untile(head_bytes, entropy, tiled.source_header, tiled.source_trailer, restored);
+  if (!status.ok()) return refuse("it could not be restored: " + status.message);
+  if (restored.size() != file.size || std::memcmp(restored.data(), file.data, file.size) != 0) {
+    return refuse("its entropy-coded data is not what the standard writes");
+  }
+  return Status::success();
+}
+
+Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
+              ByteSpan source_trailer, std::vector<std::uint8_t>& file) {
+  const auto damaged = [](const std::string& what) {
+    return Status::error(Code::record, "a tiled record cannot be restored: " + what);
+  };
+  JpegHeader header;
+  Status status = parse_header(source_header, ~std::uint64_t{0}, header);
+  if (!status.ok()) return damaged(status.message);
+  if (header.scan_offset != source_header.size) return damaged("its source header is too long");
+  normalize_lone_component(header.frame);
+  TileHead head;
+  status = parse_tile_head(head_bytes, header.frame.width, header.frame.height, head);
+  if (!status.ok()) return status;
+  if (head.entropy_size != entropy.size) return damaged("its entropy data has another size");
+  const Frame& frame = header.frame;
+  if (frame.component_count != head.frame.component_count) return damaged("its components differ");
+  for (int c = 0; c < frame.component_count; ++c) {
+    if (frame.at(c).h != head.frame.at(c).h || frame.at(c).v != head.frame.at(c).v) {
+      return damaged("its sampling factors differ");
+    }
+  }
+  ScanDecoders decoders;
+  ScanDecoders unused;
+  if (!decoders.build(head.frame, head.tables) || !unused.build(frame, header.tables)) {
+    return damaged("a Huffman table is missing");
+  }
+  const ScanEncoders encoders(frame, header.tables);
+
+  file.assign(source_header.data, source_header.end());
+  file.reserve(source_header.size + entropy.size + entropy.size / 8 + source_trailer.size);
+  BitWriter writer(file, true);
+  Predictions source_dc{};  // of the tiles that are read
+  Predictions file_dc{};    // of the file that is written
+  std::vector<std::uint8_t> tile_bytes;
+  std::size_t mcu_index = 0;
+  const auto interval = static_cast<std::size_t>(header.restart_interval);
+  for (int row = 0; row < head.tile_rows; ++row) {
+    TileRow tiles(head, row, 0);
+    for (int column = 0; column < frame.mcu_columns(); column += head.tile_mcus) {
+      const TileRow::Extent extent = tiles.next();
+      tile_bytes.assign(entropy.data + extent.offset, entropy.data + extent.offset + extent.size);
+      tile_bytes.resize(extent.size + 8);
+      BitReader reader({tile_bytes.data(), extent.size});
+      source_dc = {};
+      const int end = std::min(column + head.tile_mcus, frame.mcu_columns());
+      for (int mcu = column; mcu < end; ++mcu, ++mcu_index) {
+        if (interval != 0 && mcu_index != 0 && mcu_index % interval == 0) {
+          writer.flush();
+          writer.marker(static_cast<std::uint8_t>(0xD0 + (mcu_index / interval - 1) % 8));
+          file_dc = {};
+        }
+        const bool copied = for_each_block(head.frame, [&](std::size_t c, const Component& coded) {
+          writer.reserve_bits(max_block_bits);
+          const Component& original = frame.at(static_cast<int>(c));
+          TranscodeSink sink(writer, *encoders.dc[static_cast<std::size_t>(original.dc)],
+                             *encoders.ac[static_cast<std::size_t>(original.ac)], source_dc[c],
+                             file_dc[c]);
+          return read_block(reader, decoders.dc[static_cast<std::size_t>(coded.dc)],
+                            decoders.ac[static_cast<std::size_t>(coded.ac)], sink) &&
+                 sink.coded;
+        });
+        if (!copied) return damaged("a tile's data");
+      }
+    }
+  }
+  writer.finish();
+  file.insert(file.end(), source_trailer.data, source_trailer.end());
+  return Status::success();
+}
+
+}  // namespace fastload

@@ -1,0 +1,171 @@
+"""``fastload convert``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from fastload.cli.bar import Bar
+from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET
+from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
+from fastload.cli.figures import counts, findings, size
+from fastload.cli.report_file import FindingsFile
+from fastload.convert import PackOptions, ProblemsFoundError, Severity, Summary, pack
+from fastload.convert.files import DEFAULT_MAX_FILE_BYTES
+from fastload.convert.names import printable
+from fastload.convert.options import TILE_CHOICES
+from fastload.convert.sources import LAYOUTS
+
+__all__ = ["convert"]
+
+EXAMPLES = """
+\b
+Examples:
+  fastload convert photos/ photos.lmdb
+  fastload convert imagenet/ imagenet.lmdb --split-stores --problems bad.jsonl
+  fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
+"""
+
+
+@click.command(epilog=EXAMPLES + EXIT_HELP)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.argument("out", type=click.Path())
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="auto",
+    show_default=True,
+    help="How FOLDER is laid out.",
+)
+@click.option(
+    "--split-stores",
+    is_flag=True,
+    help="One store a split, OUT-train.lmdb and so on, in place of named splits in one.",
+)
+@click.option(
+    "--tile",
+    type=click.Choice(TILE_CHOICES),
+    default="auto",
+    show_default=True,
+    help="Transcode JPEGs, without loss, to tiles that can be decoded alone; or keep all "
+    "files' own bytes.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists, once all is packed.")
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Begin anew in place of going on with what an interrupted run has packed.",
+)
+@click.option("--strict", is_flag=True, help="Publish nothing where any file cannot be packed.")
+@click.option("--follow-links", is_flag=True, help="Follow links that lead out of FOLDER.")
+@click.option(
+    "--extension",
+    "extensions",
+    multiple=True,
+    metavar="EXT",
+    help="Also pack files of this ending, such as .gif; may be given again.",
+)
+@click.option(
+    "--max-file-bytes",
+    type=click.IntRange(1),
+    default=DEFAULT_MAX_FILE_BYTES,
+    show_default=True,
+    help="Larger files are reported, and not packed.",
+)
+@JOBS
+@PROBLEMS
+@JSON
+@QUIET
+@guarded
+def convert(
+    folder: str,
+    out: str,
+    layout: str,
+    split_stores: bool,
+    tile: str,
+    overwrite: bool,
+    restart: bool,
+    strict: bool,
+    follow_links: bool,
+    extensions: tuple[str, ...],
+    max_file_bytes: int,
+    jobs: int,
+    problems: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Pack the photos in FOLDER into the store OUT.
+
+    FOLDER holds a folder a class (as torchvision's ImageFolder wants it), train/val/test folders
+    with those in them, or just photos. Every file's bytes can be had back. Run again after
+    whatever interrupted it, the command goes on where it was; nothing in FOLDER is written.
+    """
+    options = PackOptions(
+        layout=layout,
+        tile=tile,
+        follow_links=follow_links,
+        extensions=extensions,
+        max_file_bytes=max_file_bytes,
+        workers=jobs,
+        overwrite=overwrite,
+        restart=restart,
+        strict=strict,
+    )
+    again = "The same command, without --restart," if restart else "The same command"
+    remember_resume(f"{again} goes on from there.")
+    code = ExitCode.DONE
+    with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
+        try:
+            summary = pack(
+                folder, out, options, split_stores=split_stores, progress=bar, on_finding=on_finding
+            )
+        except ProblemsFoundError as error:
+            summary, code = error.summary, ExitCode.REFUSED
+    if code is ExitCode.DONE and summary.problems_count:
+        code = ExitCode.PARTLY
+    if as_json:
+        click.echo(json.dumps(summary.as_json(), indent=2))
+    elif not quiet:
+        click.echo("\n".join(_lines(summary)))
+    sys.exit(code)
+
+
+def _lines(summary: Summary) -> list[str]:
+    contents, tally = summary.contents, summary.tally
+    stores = ", ".join(printable(str(path)) for path in summary.stores)
+    sizes = f"{size(contents.source_bytes)} -> {size(summary.store_bytes)}"
+    lines = []
+    if summary.published:
+        lines = [
+            f"{contents.photos:,} photos of {printable(summary.source)} are in {stores}",
+            f"  layout   {summary.layout}, {summary.class_count:,} classes"
+            + (f", {counts(contents.splits)}" if contents.splits else ""),
+            f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
+            f"  codecs   {counts(contents.codecs)}",
+            f"  this run {_rate(summary)}",
+        ]
+    if summary.problems_count:
+        count = summary.problems_count
+        lines += [f"{count:,} file{'s' * (count != 1)} could not be packed:"]
+        lines += findings(tally, Severity.PROBLEM)
+    if not summary.published:
+        lines.append(
+            f"{stores}: nothing was published, as --strict asks. The same command without "
+            "--strict publishes the rest; with --restart it packs again what was mended."
+        )
+    for severity, title in ((Severity.NOTE, "Notes:"), (Severity.IGNORED, "Ignored files:")):
+        if tally.count(severity):
+            lines += [title, *findings(tally, severity, details=severity is Severity.NOTE)]
+    return lines
+
+
+def _rate(summary: Summary) -> str:
+    seconds = max(summary.seconds, 1e-9)
+    text = (
+        f"{summary.packed_photos:,} photos in {summary.seconds:,.1f} s: "
+        f"{summary.packed_photos / seconds:,.0f} photos/s, {size(summary.packed_bytes / seconds)}/s"
+    )
+    resumed = summary.contents.photos - summary.packed_photos
+    return text + (f"; {resumed:,} were packed before" if resumed else "")

@@ -1,0 +1,23 @@
+"""The group of commands."""
+
+from __future__ import annotations
+
+import click
+
+from fastload.cli.convert import convert
+from fastload.cli.inspect import inspect
+from fastload.cli.unpack import unpack
+from fastload.cli.verify import verify
+from fastload.version import __version__
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="fastload")
+def main() -> None:
+    """Photos packed into one LMDB file, for training."""
+
+
+for _command in (convert, inspect, verify, unpack):
+    main.add_command(_command)

@@ -1,0 +1,58 @@
+"""``fastload unpack``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from fastload.cli.bar import Bar
+from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, STORE
+from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
+from fastload.cli.figures import findings, size
+from fastload.cli.report_file import FindingsFile
+from fastload.convert import Severity
+from fastload.convert import unpack as unpack_store
+from fastload.convert.names import printable
+
+__all__ = ["unpack"]
+
+
+@click.command(epilog=EXIT_HELP)
+@STORE
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--overwrite", is_flag=True, help="Replace files that are there with other bytes.")
+@JOBS
+@PROBLEMS
+@JSON
+@QUIET
+@guarded
+def unpack(
+    store: str,
+    folder: str,
+    overwrite: bool,
+    jobs: int,
+    problems: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write every original file of STORE below FOLDER: its bytes, path, time and permissions."""
+    remember_resume("The same command goes on: files that are complete stay.")
+    with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
+        report = unpack_store(
+            store, folder, overwrite=overwrite, workers=jobs, progress=bar, on_finding=on_finding
+        )
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    elif not quiet:
+        seconds = max(report.seconds, 1e-9)
+        click.echo(
+            f"{report.files:,} files ({size(report.file_bytes)}) in {printable(report.folder)}, "
+            f"{size(report.file_bytes / seconds)}/s"
+            + (f"; {report.unchanged:,} were there already" if report.unchanged else "")
+        )
+        if report.problems_count:
+            click.echo(f"{report.problems_count:,} files could not be given back:")
+            click.echo("\n".join(findings(report.tally, Severity.PROBLEM)))
+    sys.exit(ExitCode.PARTLY if report.problems_count else ExitCode.DONE)

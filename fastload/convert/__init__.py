@@ -1,0 +1,28 @@
+"""Packing folders of photos into stores, and giving them back."""
+
+from __future__ import annotations
+
+from fastload.convert.findings import Finding, Severity
+from fastload.convert.inspector import Inspection, inspect
+from fastload.convert.options import PackOptions
+from fastload.convert.packer import pack
+from fastload.convert.progress import Progress
+from fastload.convert.summary import ProblemsFoundError, Summary
+from fastload.convert.unpacker import UnpackReport, unpack
+from fastload.convert.verifier import VerifyReport, verify
+
+__all__ = [
+    "Finding",
+    "Inspection",
+    "PackOptions",
+    "ProblemsFoundError",
+    "Progress",
+    "Severity",
+    "Summary",
+    "UnpackReport",
+    "VerifyReport",
+    "inspect",
+    "pack",
+    "unpack",
+    "verify",
+]

@@ -1,0 +1,123 @@
+"""``inspect``: what is in a store, without reading the photos."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.summary import Contents
+from fastload.store import Store, StoreHeader
+
+__all__ = ["Inspection", "inspect"]
+
+#: Upper ends of the histogram's bins: the longer side in pixels, the last one open.
+SIDE_BINS = (64, 128, 256, 384, 512, 640, 768, 1024, 1536, 2048, 4096)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What ``inspect`` returns.
+
+    Attributes:
+        path: the store.
+        header: what it says about itself.
+        contents: figures over its samples.
+        store_bytes: size of its file.
+        class_counts: samples by class, in the order of class ids.
+        unclassed: samples without a class.
+        sides: samples by the longer side in pixels: ``"<= 256"``, ..., ``"> 4096"``.
+        sides_quantiles: smallest, median and largest (height, width), each on its own.
+        turned: samples with an EXIF orientation other than upright.
+        tally: the problems that packing reported, by kind.
+    """
+
+    path: Path
+    header: StoreHeader
+    contents: Contents
+    store_bytes: int
+    class_counts: dict[str, int]
+    unclassed: int
+    sides: dict[str, int]
+    sides_quantiles: dict[str, tuple[int, int]]
+    turned: int
+    tally: Tally
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures for programs."""
+        header, contents = self.header, self.contents
+        return {
+            "store": str(self.path),
+            "format_version": header.format_version,
+            "store_id": header.store_id,
+            "created_by": header.created_by,
+            "source": header.source,
+            "options": dict(header.options),
+            "tile_width": header.tile_width,
+            "photos": contents.photos,
+            "source_bytes": contents.source_bytes,
+            "record_bytes": contents.record_bytes,
+            "store_bytes": self.store_bytes,
+            "codecs": contents.codecs,
+            "formats": contents.formats,
+            "splits": contents.splits,
+            "classes": self.class_counts,
+            "photos_without_class": self.unclassed,
+            "longer_side_pixels": self.sides,
+            "height_width": {key: list(value) for key, value in self.sides_quantiles.items()},
+            "photos_with_orientation": self.turned,
+            "photos_with_warnings": contents.with_warnings,
+            "problems_count": header.problems_count,
+            "problems": self.tally.as_json(Severity.PROBLEM),
+        }
+
+
+def inspect(store: str | os.PathLike[str]) -> Inspection:
+    """Count what is in ``store``; the photos themselves are not read.
+
+    Raises:
+        StoreFormatError: not a store, or a damaged one.
+        OSError: the file cannot be opened.
+    """
+    with Store(store) as opened:
+        header = opened.header
+        height, width = opened.column("height"), opened.column("width")
+        classes = opened.column("class_id")
+        counts = np.bincount(classes[classes >= 0], minlength=len(header.class_names))
+        return Inspection(
+            path=opened.path,
+            header=header,
+            contents=Contents.of(opened),
+            store_bytes=opened.path.stat().st_size,
+            class_counts=dict(zip(header.class_names, counts.tolist(), strict=False)),
+            unclassed=int(np.count_nonzero(classes < 0)),
+            sides=_histogram(np.maximum(height, width)),
+            sides_quantiles=_quantiles(height, width),
+            turned=int(np.count_nonzero(opened.column("orientation") > 1)),
+            tally=Tally(
+                Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason)
+                for problem in opened.problems
+            ),
+        )
+
+
+def _histogram(sides: NDArray[Any]) -> dict[str, int]:
+    places = np.searchsorted(SIDE_BINS, sides)
+    counts = np.bincount(places, minlength=len(SIDE_BINS) + 1).tolist()
+    labels = [f"<= {side}" for side in SIDE_BINS] + [f"> {SIDE_BINS[-1]}"]
+    return {label: count for label, count in zip(labels, counts, strict=True) if count}
+
+
+def _quantiles(height: NDArray[Any], width: NDArray[Any]) -> dict[str, tuple[int, int]]:
+    if not len(height):
+        return {}
+    return {
+        "smallest": (int(height.min()), int(width.min())),
+        "median": (int(np.median(height)), int(np.median(width))),
+        "largest": (int(height.max()), int(width.max())),
+    }

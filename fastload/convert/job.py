@@ -1,0 +1,188 @@
+"""One store's packing: from its source to the last commit, and its publishing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from fastload.convert.budget import ByteBudget
+from fastload.convert.files import FileBytes
+from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.options import PackOptions
+from fastload.convert.ordered import ordered
+from fastload.convert.photo import PackedPhoto, PhotoPacker
+from fastload.convert.progress import Progress, Throttled
+from fastload.convert.resume import skip_committed
+from fastload.convert.sources import Source, SourceItem
+from fastload.errors import FastloadError
+from fastload.store import Problem, StoreWriter
+
+__all__ = ["PackJob"]
+
+# A group is lost when packing is killed, and costs an fsync when it is committed.
+GROUP_BYTES = 64 << 20
+GROUP_SECONDS = 2.0
+# Files read and records made that wait for their turn.
+HELD_BYTES = 256 << 20
+# Work goes on while a group is committed: a few hundred photos a core pass in that time.
+WINDOW_A_WORKER = 128
+
+Outcome = tuple[FileBytes, PackedPhoto] | Finding
+
+
+class PackJob:
+    """Packs one source into one writer.
+
+    Args:
+        source: what to pack.
+        writer: where to; it is left open.
+        options: as given to ``pack``.
+        on_finding: called with each finding, in order.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        writer: StoreWriter,
+        options: PackOptions,
+        on_finding: Callable[[Finding], None],
+    ) -> None:
+        self._source = source
+        self.writer = writer
+        self._options = options
+        self._on_finding = on_finding
+        self._held = ByteBudget(HELD_BYTES)
+        self._decoding = ByteBudget(_decode_limit_bytes())
+        self._packer = PhotoPacker(tile=options.tile != "never", decode_budget=self._decoding)
+        self._position = writer.committed_position
+        self._committed_at = time.monotonic()
+        #: Photos packed by this job, and their bytes; not those of an earlier run.
+        self.photos = 0
+        self.source_bytes = 0
+
+    def run(self, progress: Progress) -> bool:
+        """Pack all that is not packed yet, and commit it.
+
+        Returns:
+            False where an earlier run was interrupted while it published: nothing is left to pack,
+            and the source was not looked at.
+
+        Interrupted by Ctrl-C (any KeyboardInterrupt), what is packed so far is committed.
+
+        Raises:
+            ResumeError: the source is not as it was when packing began.
+            NoSpaceError, PackError: the store cannot be written.
+        """
+        if self.writer.publishing:
+            return False
+        items = self._source.items()
+        for finding in skip_committed(self.writer, self._source, items, self._problem_of):
+            self._on_finding(finding)
+        progress.start("packing", self._source.photo_count, self._position)
+        throttled = Throttled(progress)
+        try:
+            self._pack(items, throttled)
+        except KeyboardInterrupt:
+            with suppress(FastloadError):
+                self.writer.commit(self._position)
+            raise
+        self.writer.commit(self._position)
+        throttled.flush()
+        return True
+
+    def _pack(self, items: Iterator[SourceItem | Finding], progress: Throttled) -> None:
+        workers = self._options.worker_count
+        results = ordered(
+            self._work,
+            items,
+            workers=workers,
+            window=workers * WINDOW_A_WORKER,
+            cancel=self._cancel,
+        )
+        for ticket, (item, outcome) in enumerate(results):
+            file_bytes = 0
+            if isinstance(outcome, Finding):
+                self._on_finding(outcome)
+                if outcome.severity is Severity.PROBLEM:
+                    self.writer.report(Problem(outcome.name, outcome.detail, outcome.kind))
+                    self._position += 1
+            elif isinstance(item, SourceItem):
+                file, photo = outcome
+                file_bytes = len(file.data)
+                self._append(item, file, photo)
+                self._position += 1
+            del outcome
+            self._held.release(2 * file_bytes, next_ticket=ticket + 1)
+            progress.advance(isinstance(item, SourceItem), file_bytes)
+            self._commit_if_due()
+
+    def _append(self, item: SourceItem, file: FileBytes, photo: PackedPhoto) -> None:
+        self.writer.append(
+            photo.record,
+            name=item.name,
+            class_id=item.class_id,
+            split=item.split,
+            format=photo.format,
+            source_mtime_ns=file.mtime_ns,
+            source_mode=stat.S_IFREG | file.mode,
+            content_hash=photo.content_hash,
+            warnings=photo.warnings,
+        )
+        self.photos += 1
+        self.source_bytes += len(file.data)
+        if file.reread:
+            self._on_finding(
+                Finding(
+                    item.name,
+                    Severity.NOTE,
+                    "reread",
+                    "it changed while it was read; the second reading is kept",
+                )
+            )
+
+    def _commit_if_due(self) -> None:
+        due = time.monotonic() - self._committed_at >= GROUP_SECONDS
+        if due or self.writer.group_bytes >= GROUP_BYTES:
+            self.writer.commit(self._position)
+            self._committed_at = time.monotonic()
+
+    def _work(self, ticket: int, item: SourceItem | Finding) -> Outcome:
+        """Runs in a worker thread. What it holds of the budget, ``_pack`` releases."""
+        if isinstance(item, Finding):
+            return item
+        held = 0
+
+        def admit(size: int) -> None:
+            nonlocal held
+            self._held.acquire(2 * size, ticket)  # the file and the record made of it
+            held = 2 * size
+
+        try:
+            file = self._source.read(item, self._options.max_file_bytes, admit)
+            photo = self._packer.pack(file.data)
+        except RefusedError as refused:
+            self._held.release(held)
+            return refused.finding(item.name)
+        # A file that was read a second time may have another size than was admitted.
+        self._held.release(held - 2 * len(file.data))
+        return file, photo
+
+    def _problem_of(self, item: SourceItem) -> Finding | None:
+        try:
+            self._packer.pack(self._source.read(item, self._options.max_file_bytes).data)
+        except RefusedError as refused:
+            return refused.finding(item.name)
+        return None
+
+    def _cancel(self) -> None:
+        self._held.cancel()
+        self._decoding.cancel()
+
+
+def _decode_limit_bytes() -> int:
+    """A quarter of the machine's memory, at least 1 GiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1 << 30, total // 4)

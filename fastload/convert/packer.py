@@ -1,0 +1,138 @@
+"""``pack``: a folder of photos becomes a store."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.job import PackJob
+from fastload.convert.options import PackOptions
+from fastload.convert.progress import Progress, Silent
+from fastload.convert.sources import find_source
+from fastload.convert.summary import Contents, ProblemsFoundError, Summary, misnamed
+from fastload.convert.targets import Target, check_target, plan_targets
+from fastload.store import Store, StoreWriter, WriterHeader
+from fastload.version import __version__
+
+__all__ = ["pack"]
+
+AnyPath = str | os.PathLike[str]
+OnFinding = Callable[[Finding], None]
+
+
+def pack(
+    source: AnyPath,
+    destination: AnyPath,
+    options: PackOptions | None = None,
+    *,
+    split_stores: bool = False,
+    progress: Progress | None = None,
+    on_finding: OnFinding | None = None,
+    **choices: object,
+) -> Summary:
+    """Pack the folder ``source`` into the store ``destination``.
+
+    Killed at any moment, the same call goes on from the last commit, and ends with the same
+    content. Nothing in ``source`` is written. Files that cannot be packed are reported and left
+    out, unless ``strict``.
+
+    Args:
+        source: folder with photos, in class folders, train/val/test folders, or neither.
+        destination: the store's file, such as ``"photos.lmdb"``.
+        options: the choices of ``PackOptions``; single ones may be given by name instead, as in
+            ``pack(source, destination, tile="never", overwrite=True)``.
+        split_stores: one store a split (``photos-train.lmdb``), not one with named splits.
+        progress: shown how far it is; None: nothing is shown.
+        on_finding: called with each problem, ignored file and note.
+        **choices: fields of ``PackOptions`` by name.
+
+    Raises:
+        SourceError: ``source`` is no folder of photos.
+        PackError: ``destination`` exists, or cannot be written.
+        ResumeError: a half-packed store does not fit ``source`` any more.
+        NoSpaceError: the disk is full; after making room the same call goes on.
+        ProblemsFoundError: ``strict``, and not every file could be packed.
+    """
+    options = replace(options or PackOptions(), **choices)  # type: ignore[arg-type]
+    started = time.monotonic()
+    tally = Tally()
+
+    def note(finding: Finding) -> None:
+        tally.add(finding)
+        if on_finding is not None:
+            on_finding(finding)
+
+    check_target(source, destination, overwrite=options.overwrite or split_stores)
+    opened = find_source(
+        source, options.layout, follow_links=options.follow_links, extensions=options.extensions
+    )
+    with ExitStack() as stack:
+        # Pillow warns of large pictures and odd palettes, by a module that all threads share.
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        targets = plan_targets(opened, destination, split_stores, options.overwrite)
+        writers = {
+            target.path: stack.enter_context(_writer(target, options))
+            for target in targets
+            if not target.published
+        }
+        jobs = [
+            PackJob(target.source, writers[target.path], options, note)
+            for target in targets
+            if target.path in writers
+        ]
+        listed = {job.writer.path for job in jobs if job.run(progress or Silent())}
+        refused = options.strict and tally.count(Severity.PROBLEM) > 0
+        if not refused:
+            for writer in writers.values():
+                writer.publish()
+    contents = Contents(photos=sum(writer.committed_count for writer in writers.values()))
+    if not refused:
+        contents = Contents()
+        for target in targets:
+            contents += _look(target.path, note, with_problems=target.path not in listed)
+    summary = Summary(
+        source=opened.root,
+        layout=opened.layout,
+        stores=tuple(target.path for target in targets),
+        class_count=len(opened.class_names),
+        contents=contents,
+        store_bytes=0 if refused else sum(target.path.stat().st_size for target in targets),
+        tally=tally,
+        seconds=time.monotonic() - started,
+        packed_photos=sum(job.photos for job in jobs),
+        packed_bytes=sum(job.source_bytes for job in jobs),
+        published=not refused,
+    )
+    if refused:
+        raise ProblemsFoundError(summary)
+    return summary
+
+
+def _writer(target: Target, options: PackOptions) -> StoreWriter:
+    source = target.source
+    header = WriterHeader(
+        class_names=source.class_names,
+        split_names=source.split_names,
+        source=source.root,
+        created_by=f"fastload {__version__}",
+        options=options.content(),
+    )
+    return StoreWriter(target.path, header, restart=options.restart, overwrite=options.overwrite)
+
+
+def _look(path: Path, note: OnFinding, *, with_problems: bool) -> Contents:
+    """Count a published store; its problems are news where this run did not list its source."""
+    with Store(path) as store:
+        if with_problems:
+            for problem in store.problems:
+                note(Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason))
+        for finding in misnamed(store):
+            note(finding)
+        return Contents.of(store)

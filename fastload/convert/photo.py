@@ -1,0 +1,185 @@
+"""One photo: a file's bytes in, a record out, or the reason why not.
+
+A photo is packed exactly where torchvision's ImageFolder would give pixels for it, that is, where
+``PIL.Image.open(file).convert("RGB")`` does: JPEGs that the core reads as Pillow does keep their
+bytes in a form that the core decodes, everything else keeps them for Pillow.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from PIL import Image, UnidentifiedImageError
+
+from fastload import _core
+from fastload.convert.budget import ByteBudget
+from fastload.convert.findings import RefusedError
+from fastload.convert.sniff import SNIFF_BYTES, format_by_bytes
+from fastload.errors import DecodeError, LimitError, NotTileableError
+from fastload.records import Codec, Record, pack_restore_block
+
+__all__ = ["PackedPhoto", "PhotoPacker"]
+
+T = TypeVar("T")
+
+# Pillow runs another program (Ghostscript) to draw these: a data set must not start programs.
+_REFUSED_FORMATS = frozenset({"EPS", "WMF"})
+_ORIENTATION_TAG = 0x0112
+# Coefficients (2 bytes, 3 components), their copy in tile order, and output, seen at the peak.
+_DECODE_BYTES_A_PIXEL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PackedPhoto:
+    """A photo that is ready for the store.
+
+    Attributes:
+        record: with index 0.
+        format: the file's format, as Pillow names it.
+        warnings: how many libjpeg gave.
+        content_hash: XXH3-128 of the file's bytes, 16 bytes.
+    """
+
+    record: Record
+    format: str
+    warnings: int
+    content_hash: bytes
+
+
+class PhotoPacker:
+    """Makes records. Safe to use from many threads.
+
+    Args:
+        tile: transcode JPEGs to tiles where that loses nothing; False: keep all files' own bytes.
+        tile_width: pixels aimed at for a tile.
+        decode_budget: bounds the memory of decoding; None: no bound.
+    """
+
+    def __init__(
+        self, *, tile: bool = True, tile_width: int = 32, decode_budget: ByteBudget | None = None
+    ) -> None:
+        self._tile = tile
+        self._tile_width = tile_width
+        self._budget = decode_budget
+        Image.init()  # loads Pillow's plugins once, here, rather than in several threads
+
+    def pack(self, data: bytes) -> PackedPhoto:
+        """The record of the photo in the file ``data``.
+
+        Raises:
+            RefusedError: no picture, a damaged one, or one above Pillow's limit on pixels.
+        """
+        if not data:
+            raise RefusedError("empty", "the file has no bytes")
+        image = _open(data)
+        width, height = image.size
+        with self._memory(height * width * _DECODE_BYTES_A_PIXEL):
+            if image.format in ("JPEG", "MPO"):
+                photo = self._jpeg(data, image.format)
+                if photo is not None:
+                    return photo
+            return _other(data, image)
+
+    def _jpeg(self, data: bytes, format_name: str) -> PackedPhoto | None:
+        """The photo as the core can decode it, or None where only Pillow may be able to."""
+        try:
+            header = _core.jpeg_header(data)
+            codec, head, body, warnings = self._tiles(data) or _own_bytes(data)
+        except LimitError as error:
+            raise RefusedError("limit", str(error)) from None
+        except DecodeError:
+            return None
+        record = Record(
+            codec,
+            header.orientation,
+            header.components == 1,
+            0,
+            header.height,
+            header.width,
+            len(data),
+            head,
+            body,
+        )
+        return PackedPhoto(record, format_name, warnings, _core.xxh3_128(data))
+
+    def _tiles(self, data: bytes) -> tuple[Codec, bytes, bytes, int] | None:
+        if not self._tile:
+            return None
+        try:
+            head, entropy, source_header, source_trailer = _core.tile_jpeg(data, self._tile_width)
+        except NotTileableError:
+            return None
+        body = b"".join((entropy, pack_restore_block(source_header, source_trailer)))
+        return Codec.TILES, head, body, 0
+
+    @contextmanager
+    def _memory(self, count: int) -> Iterator[None]:
+        if self._budget is None:
+            yield
+            return
+        self._budget.acquire(count)
+        try:
+            yield
+        finally:
+            self._budget.release(count)
+
+
+def _own_bytes(data: bytes) -> tuple[Codec, bytes, bytes, int]:
+    return Codec.JPEG, b"", data, _core.jpeg_check(data)
+
+
+def _other(data: bytes, image: Image.Image) -> PackedPhoto:
+    """The photo as Pillow decodes it, proved by decoding it."""
+    format_name = image.format or "unknown"
+    converted = _guarded(lambda: image.convert("RGB"))
+    # Asked for after decoding: Pillow turns a TIFF upright as it loads it, and drops the tag.
+    orientation: object = _guarded(lambda: image.getexif().get(_ORIENTATION_TAG, 0), fallback=0)
+    if not isinstance(orientation, int) or not 0 <= orientation <= 8:
+        orientation = 0
+    width, height = converted.size
+    gray = image.mode in ("1", "L")
+    record = Record(Codec.OTHER, orientation, gray, 0, height, width, len(data), b"", data)
+    return PackedPhoto(record, format_name, 0, _core.xxh3_128(data))
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        found = format_by_bytes(data[:SNIFF_BYTES])
+        seems = f"; by its first bytes it seems to be {found}" if found else ""
+        raise RefusedError("not-an-image", f"Pillow cannot identify it{seems}") from None
+    except Image.DecompressionBombError as error:
+        raise RefusedError("too-many-pixels", str(error)) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's plugins raise whatever the bytes lead them to
+        raise RefusedError("corrupt", _sentence(error)) from None
+    if image.format in _REFUSED_FORMATS:
+        raise RefusedError(
+            "not-an-image", f"{image.format}: Pillow would start a program to draw it"
+        )
+    return image
+
+
+def _guarded(call: Callable[[], T], fallback: T | None = None) -> T:
+    """What ``call`` returns; whatever Pillow raises becomes ``fallback`` or ``RefusedError``."""
+    try:
+        return call()
+    except Image.DecompressionBombError as error:
+        raise RefusedError("too-many-pixels", str(error)) from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        if fallback is not None:
+            return fallback
+        raise RefusedError("corrupt", _sentence(error)) from None
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"Pillow cannot decode it: {text}"[:500]

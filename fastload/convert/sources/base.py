@@ -1,0 +1,78 @@
+"""The protocol of a source: what packing asks of a layout, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from fastload.convert.files import FileBytes
+from fastload.convert.findings import Finding
+from fastload.store import NO_CLASS, NO_SPLIT
+
+__all__ = ["Source", "SourceItem"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """One photo that a source offers.
+
+    Attributes:
+        name: its relative path with "/"; unique in the source.
+        class_id: index in the source's ``class_names``, or NO_CLASS.
+        split: index in the source's ``split_names``, or NO_SPLIT.
+    """
+
+    name: str
+    class_id: int = NO_CLASS
+    split: int = NO_SPLIT
+
+
+class Source(Protocol):
+    """A data set in some layout; one module of this package a layout.
+
+    Attributes:
+        layout: the layout's name, as ``--layout`` takes it.
+        root: the absolute folder that names are relative to.
+        class_names: in the order of class ids.
+        split_names: in the order of split ids; empty without splits.
+        photo_count: how many items ``items()`` will give, as far as is known (for progress).
+    """
+
+    @property
+    def layout(self) -> str: ...
+    @property
+    def root(self) -> str: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+    @property
+    def split_names(self) -> tuple[str, ...]: ...
+    @property
+    def photo_count(self) -> int: ...
+
+    def items(self) -> Iterator[SourceItem | Finding]:
+        """All photos in order, mixed with findings; the same each time for the same files.
+
+        Memory must not grow with the number of photos.
+        """
+        ...
+
+    def read(
+        self, item: SourceItem, max_bytes: int, admit: Callable[[int], object] | None = None
+    ) -> FileBytes:
+        """The bytes of a photo, at most ``max_bytes``. Called from many threads at once.
+
+        ``admit`` is called with the size before memory is taken for it; it may wait.
+
+        Raises:
+            RefusedError: they cannot be had.
+        """
+        ...
+
+    def stamp(self, item: SourceItem) -> tuple[int, int]:
+        """(size in bytes, mtime in ns) of a photo as it is now; (0, 0) where it is not there."""
+        ...
+
+    def select(self, split: int) -> Source:
+        """The same source, offering only the photos of one split (class ids stay)."""
+        ...

@@ -1,0 +1,187 @@
+"""What a packing did: the figures, and everything there is to say about single files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.sniff import format_by_extension
+from fastload.errors import PackError
+from fastload.records import Codec
+from fastload.store import NO_SPLIT, Store
+
+__all__ = ["Contents", "ProblemsFoundError", "Summary", "misnamed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Figures over the samples of a store.
+
+    Attributes:
+        photos: samples.
+        source_bytes: of the original files.
+        record_bytes: of the records (0 where unknown).
+        codecs: samples by codec, codec names in lower case.
+        formats: samples by the file's format.
+        splits: samples by split; empty without splits.
+        with_warnings: samples that libjpeg warned about.
+    """
+
+    photos: int = 0
+    source_bytes: int = 0
+    record_bytes: int = 0
+    codecs: dict[str, int] = field(default_factory=dict)
+    formats: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    with_warnings: int = 0
+
+    @classmethod
+    def of(cls, store: Store) -> Contents:
+        """Count what is in ``store``."""
+        column, header = store.column, store.header
+        return cls(
+            photos=len(store),
+            source_bytes=int(column("source_size").sum()),
+            record_bytes=int(column("length").sum()),
+            codecs=_count(column("codec"), lambda code: Codec(code).name.lower()),
+            formats=_count(column("format"), lambda code: header.formats[code]),
+            splits=_count(column("split"), lambda code: _split_name(header.split_names, code))
+            if header.split_names
+            else {},
+            with_warnings=int(np.count_nonzero(column("warnings"))),
+        )
+
+    def __add__(self, other: Contents) -> Contents:
+        return Contents(
+            self.photos + other.photos,
+            self.source_bytes + other.source_bytes,
+            self.record_bytes + other.record_bytes,
+            _merge(self.codecs, other.codecs),
+            _merge(self.formats, other.formats),
+            _merge(self.splits, other.splits),
+            self.with_warnings + other.with_warnings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What ``pack`` returns.
+
+    Attributes:
+        source: the folder that was packed.
+        layout: its layout.
+        stores: the stores made, one a split with ``split_stores``.
+        class_count: classes.
+        contents: what is in the stores.
+        store_bytes: size of the stores' files.
+        tally: problems, ignored files and notes, with the first names of each kind.
+        seconds: how long this run took.
+        packed_photos: photos packed in this run; the others were packed by earlier runs.
+        packed_bytes: source bytes of those.
+        published: False only where ``strict`` kept the stores from being published.
+    """
+
+    source: str
+    layout: str
+    stores: tuple[Path, ...]
+    class_count: int
+    contents: Contents
+    store_bytes: int
+    tally: Tally
+    seconds: float
+    packed_photos: int
+    packed_bytes: int
+    published: bool = True
+
+    @property
+    def problems_count(self) -> int:
+        """Files that should have been packed and could not be."""
+        return self.tally.count(Severity.PROBLEM)
+
+    @property
+    def growth_percent(self) -> float:
+        """How much larger (or smaller) the stores are than the original files."""
+        source_bytes = self.contents.source_bytes
+        return 100 * (self.store_bytes / source_bytes - 1) if source_bytes else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary for programs; ``--json`` prints it."""
+        seconds = max(self.seconds, 1e-9)
+        return {
+            "source": self.source,
+            "layout": self.layout,
+            "published": self.published,
+            "stores": [str(path) for path in self.stores],
+            "photos": self.contents.photos,
+            "classes": self.class_count,
+            "splits": self.contents.splits,
+            "source_bytes": self.contents.source_bytes,
+            "store_bytes": self.store_bytes,
+            "growth_percent": round(self.growth_percent, 3),
+            "codecs": self.contents.codecs,
+            "formats": self.contents.formats,
+            "photos_with_warnings": self.contents.with_warnings,
+            "seconds": round(self.seconds, 3),
+            "packed_photos": self.packed_photos,
+            "resumed_photos": self.contents.photos - self.packed_photos,
+            "photos_per_second": round(self.packed_photos / seconds, 1),
+            "source_bytes_per_second": round(self.packed_bytes / seconds),
+            "problems_count": self.problems_count,
+            "problems": self.tally.as_json(Severity.PROBLEM),
+            "ignored_count": self.tally.count(Severity.IGNORED),
+            "ignored": self.tally.as_json(Severity.IGNORED),
+            "notes": self.tally.as_json(Severity.NOTE),
+        }
+
+
+class ProblemsFoundError(PackError):
+    """``strict`` packing met files that could not be packed; nothing was published.
+
+    Attributes:
+        summary: what was found. The half-packed stores stay: the same command without ``strict``
+            publishes them at once, with ``restart`` begins anew.
+    """
+
+    def __init__(self, summary: Summary) -> None:
+        count = summary.problems_count
+        super().__init__(
+            f"{summary.source}: {count} file{'s' * (count != 1)} could not be packed, and nothing "
+            "was published, as --strict asks; the same command without --strict publishes the "
+            "rest, with --restart it packs again what was mended"
+        )
+        self.summary = summary
+
+
+def misnamed(store: Store) -> Iterator[Finding]:
+    """A note on each photo whose name promises another format than its bytes have."""
+    formats, names = store.header.formats, store.names
+    column = store.column("format")
+    for index in range(len(store)):
+        name, found = names[index], formats[column[index]]
+        expected = format_by_extension(name)
+        if expected and expected != ("JPEG" if found == "MPO" else found):
+            yield Finding(
+                name,
+                Severity.NOTE,
+                "misnamed",
+                f"{found} by its bytes; packed, as Pillow goes by the bytes too",
+            )
+
+
+def _count(codes: NDArray[Any], name: Callable[[int], str]) -> dict[str, int]:
+    counts = np.bincount(codes, minlength=1)
+    return {name(code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+
+
+def _split_name(names: tuple[str, ...], code: int) -> str:
+    return "" if code == NO_SPLIT else names[code]
+
+
+def _merge(left: dict[str, int], right: dict[str, int]) -> dict[str, int]:
+    return {key: left.get(key, 0) + right.get(key, 0) for key in {**left, **right}}

@@ -1,0 +1,92 @@
+"""Where stores go: checked before any work is done."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastload.convert.sources import Source
+from fastload.errors import PackError, SourceError
+from fastload.store import partial_path
+
+__all__ = ["Target", "check_target", "plan_targets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One store to make.
+
+    Attributes:
+        path: its file.
+        source: what goes into it.
+        published: an earlier, interrupted run has published it already.
+    """
+
+    path: Path
+    source: Source
+    published: bool = False
+
+
+def check_target(
+    source: str | os.PathLike[str], destination: str | os.PathLike[str], *, overwrite: bool
+) -> None:
+    """Refuses a destination that cannot be, before the source is listed.
+
+    Raises:
+        PackError: it exists (and is not to be replaced), is a folder, or its folder is missing.
+        SourceError: it lies inside the source, in which nothing is ever written.
+    """
+    path = Path(os.path.abspath(destination))
+    if path.is_dir():
+        raise PackError(
+            f"{path}: expected a file's name for the store, found a folder; "
+            f"name a file in it, such as {path / 'photos.lmdb'}"
+        )
+    if not path.parent.is_dir():
+        raise PackError(f"{path.parent}: no such folder; make it first")
+    root = os.path.realpath(source)
+    if os.path.commonpath([root, os.path.realpath(path.parent)]) == root:
+        raise SourceError(
+            f"{path}: lies inside the source folder {root}, in which nothing is "
+            "written; choose a place outside it"
+        )
+    if path.exists() and not overwrite:
+        raise exists_error(path)
+
+
+def plan_targets(
+    source: Source, destination: str | os.PathLike[str], split_stores: bool, overwrite: bool
+) -> list[Target]:
+    """The stores to make of ``source``: one, or one a split.
+
+    With one a split, all partial files are made, in order, before the first store is published, in
+    the same order. So a store that exists without a partial file, while a later one has a partial
+    file, was published by the run that is being resumed.
+
+    Raises:
+        PackError: a store exists, and is not to be replaced.
+        SourceError: stores a split are asked for, and the source has no splits.
+    """
+    path = Path(os.path.abspath(destination))
+    if not split_stores:
+        return [Target(path, source)]
+    if not source.split_names:
+        raise SourceError(
+            f"{source.root}: expected train/val/test folders for one store a split, "
+            f"found the layout {source.layout}; leave --split-stores out"
+        )
+    paths = [path.with_name(f"{path.stem}-{name}{path.suffix}") for name in source.split_names]
+    targets = []
+    for number, target in enumerate(paths):
+        resuming = any(partial_path(later).exists() for later in paths[number + 1 :])
+        published = target.exists() and not partial_path(target).exists() and resuming
+        if target.exists() and not published and not overwrite:
+            raise exists_error(target)
+        targets.append(Target(target, source.select(number), published))
+    return targets
+
+
+def exists_error(path: Path) -> PackError:
+    """The refusal to replace a store."""
+    return PackError(f"{path}: exists; --overwrite replaces it")

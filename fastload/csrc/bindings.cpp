@@ -24,7 +24,7 @@ namespace {
 class Buffer {
  public:
   Buffer(nb::handle object, bool writable) {
-    const int flags = writable ? PyBUF_STRIDED : PyBUF_SIMPLE;
+    const int flags = writable ? PyBUF_STRIDED : PyBUF_ND;  // PyBUF_ND: C-contiguous
     if (PyObject_GetBuffer(object.ptr(), &view_, flags | PyBUF_FORMAT) != 0) nb::raise_python_error();
   }
   ~Buffer() { PyBuffer_Release(&view_); }

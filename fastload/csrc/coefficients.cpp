@@ -63,9 +63,7 @@ struct Bicubic {
 
 struct Lanczos {
   static constexpr double kSupport = 3.0;
-  static double weight(double x) {
-    return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
-  }
+  static double weight(double x) { return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
 };
 
 // Where the window of one output lies on the input.
@@ -82,9 +80,7 @@ struct Axis {
   }
 
   double center(int output) const { return 0.0 + (output + 0.5) * scale; }
-  int begin(double center) const {
-    return std::max(static_cast<int>(center - support + 0.5), 0);
-  }
+  int begin(double center) const { return std::max(static_cast<int>(center - support + 0.5), 0); }
   int end(double center) const {
     return std::min(static_cast<int>(center + support + 0.5), input_size);
   }

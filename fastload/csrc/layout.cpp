@@ -9,8 +9,7 @@ namespace {
 
 Span clip(int begin, int size, int limit) {
   const std::int64_t end = static_cast<std::int64_t>(begin) + size;
-  const Span span = {std::max(begin, 0),
-                     static_cast<int>(std::min<std::int64_t>(end, limit))};
+  const Span span = {std::max(begin, 0), static_cast<int>(std::min<std::int64_t>(end, limit))};
   return span.end > span.begin ? span : Span{0, 0};
 }
 
@@ -61,15 +60,14 @@ Status check_geometry(const Geometry& geometry) {
   constexpr int kFarthest = 1 << 30;
   if (geometry.crop.top < 0 || geometry.crop.left < 0 || geometry.crop.top > kFarthest ||
       geometry.crop.left > kFarthest) {
-    return Status::error(Code::argument,
-                         "expected a crop inside the picture, found its top at " +
-                             std::to_string(geometry.crop.top) + " and its left at " +
-                             std::to_string(geometry.crop.left));
+    return Status::error(Code::argument, "expected a crop inside the picture, found its top at " +
+                                             std::to_string(geometry.crop.top) +
+                                             " and its left at " +
+                                             std::to_string(geometry.crop.left));
   }
   if (geometry.filter > Filter::hamming) {
-    return Status::error(Code::argument,
-                         "expected a filter of 0 to 5 (Pillow's numbers), found " +
-                             std::to_string(static_cast<int>(geometry.filter)));
+    return Status::error(Code::argument, "expected a filter of 0 to 5 (Pillow's numbers), found " +
+                                             std::to_string(static_cast<int>(geometry.filter)));
   }
   if (geometry.order > PassOrder::horizontal_first_unless_tall) {
     return Status::error(Code::argument, "expected a pass order of 0 to 2, found " +

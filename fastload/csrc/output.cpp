@@ -71,8 +71,8 @@ void write_mapped(const Map& map, const Output& output, int row, const PlaneRow&
   Value* const first = static_cast<Value*>(output.data) + row * output.row_stride;
   const std::int64_t step = output.column_stride;
   const bool side_by_side = output.channels == 3 && output.channel_stride == 1 && step == 3;
-  const bool done = side_by_side &&
-                    map.turns(source.planes, source.width, first + source.fill_before * step);
+  const bool done =
+      side_by_side && map.turns(source.planes, source.width, first + source.fill_before * step);
   for (int c = 0; c < output.channels; ++c) {
     Value* out = first + c * output.channel_stride;
     const Value value = map.value(c, fill[static_cast<std::size_t>(c)]);

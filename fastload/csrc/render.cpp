@@ -45,16 +45,14 @@ Status check_source(const SourcePixels& source, const Window& needed) {
       region.top <= needed.top && region.left <= needed.left &&
       std::int64_t{region.top} + region.height >= std::int64_t{needed.top} + needed.height &&
       std::int64_t{region.left} + region.width >= std::int64_t{needed.left} + needed.width;
-  if (source.data == nullptr || !covers ||
-      source.row_stride < std::int64_t{region.width} * bytes) {
+  if (source.data == nullptr || !covers || source.row_stride < std::int64_t{region.width} * bytes) {
     return Status::error(
-        Code::argument,
-        "the decoded region (" + std::to_string(region.height) + " x " +
-            std::to_string(region.width) + " at row " + std::to_string(region.top) +
-            ", column " + std::to_string(region.left) + ") does not cover the " +
-            std::to_string(needed.height) + " x " + std::to_string(needed.width) +
-            " pixels needed at row " + std::to_string(needed.top) + ", column " +
-            std::to_string(needed.left));
+        Code::argument, "the decoded region (" + std::to_string(region.height) + " x " +
+                            std::to_string(region.width) + " at row " + std::to_string(region.top) +
+                            ", column " + std::to_string(region.left) + ") does not cover the " +
+                            std::to_string(needed.height) + " x " + std::to_string(needed.width) +
+                            " pixels needed at row " + std::to_string(needed.top) + ", column " +
+                            std::to_string(needed.left));
   }
   return Status::success();
 }
@@ -111,8 +109,8 @@ class Renderer {
     avx2_columns_ = avx2_ && bytes_ != 1;
     int reach_bytes = width_bytes_;
     if (layout_.horizontal_pass) {
-      compute_taps(geometry_.crop.width, geometry_.resize_width, geometry_.filter,
-                   layout_.columns, scratch_.columns);
+      compute_taps(geometry_.crop.width, geometry_.resize_width, geometry_.filter, layout_.columns,
+                   scratch_.columns);
       if (avx2_columns_) {
         pack_pairs(scratch_.columns, geometry_.flip_horizontal, layout_.source_columns.begin,
                    bytes_, scratch_.column_pairs);
@@ -122,8 +120,8 @@ class Renderer {
       prepare_column_offsets();
     }
     if (layout_.vertical_pass) {
-      compute_taps(geometry_.crop.height, geometry_.resize_height, geometry_.filter,
-                   layout_.rows, scratch_.rows);
+      compute_taps(geometry_.crop.height, geometry_.resize_height, geometry_.filter, layout_.rows,
+                   scratch_.rows);
     } else {
       nearest_indices(geometry_.crop.height, geometry_.resize_height, layout_.rows,
                       scratch_.row_indices);
@@ -148,11 +146,10 @@ class Renderer {
   // beyond the last. The few rows where that could happen are copied to padded memory.
   void copy_tail(int reach_bytes) {
     const Window& region = source_.region;
-    first_row_ = source_.data +
-                 (geometry_.crop.top + layout_.source_rows.begin - region.top) *
-                     source_.row_stride +
-                 std::ptrdiff_t{geometry_.crop.left + layout_.source_columns.begin - region.left} *
-                     bytes_;
+    first_row_ =
+        source_.data +
+        (geometry_.crop.top + layout_.source_rows.begin - region.top) * source_.row_stride +
+        std::ptrdiff_t{geometry_.crop.left + layout_.source_columns.begin - region.left} * bytes_;
     const std::uint8_t* end = source_.data + (region.height - 1) * source_.row_stride +
                               std::ptrdiff_t{region.width} * bytes_;
     const std::ptrdiff_t room = end - first_row_ - reach_bytes;
@@ -221,8 +218,7 @@ class Renderer {
     row.fill_before = layout_.columns.begin - geometry_.window.left;
     row.fill_after = geometry_.window.width - row.fill_before - row.width;
     if (geometry_.flip_horizontal) std::swap(row.fill_before, row.fill_after);
-    write_row(output_, flipped_row(layout_.rows.begin - geometry_.window.top + index), row,
-              fill_);
+    write_row(output_, flipped_row(layout_.rows.begin - geometry_.window.top + index), row, fill_);
   }
 
   // The vertical pass, a choice of rows or nothing; then the same for columns.
@@ -267,8 +263,7 @@ class Renderer {
   void horizontal_then_vertical() {
     const Taps& taps = scratch_.rows;
     const int planes_bytes = plane_count_ * plane_stride_;
-    const int ring_rows =
-        (taps.max_count + 2 * kRowsAtOnce - 1) / kRowsAtOnce * kRowsAtOnce;
+    const int ring_rows = (taps.max_count + 2 * kRowsAtOnce - 1) / kRowsAtOnce * kRowsAtOnce;
     std::uint8_t* ring = grown(scratch_.planes, to_size(ring_rows + 1) * to_size(planes_bytes));
     std::uint8_t* result = ring + std::ptrdiff_t{ring_rows} * planes_bytes;
     const std::uint8_t** pointers = grown(scratch_.row_pointers, to_size(taps.max_count));

@@ -53,11 +53,12 @@ void pack_pairs(const Taps& taps, bool reversed, int first_column, int pixel_byt
     const int offset = (taps.starts[from] - first_column) * pixel_bytes;
     packed.offsets[to] = offset;
     last_offset = std::max(last_offset, offset);
-    const std::int32_t* weights = taps.weights.data() + from * static_cast<std::size_t>(taps.stride);
+    const std::int32_t* weights =
+        taps.weights.data() + from * static_cast<std::size_t>(taps.stride);
     std::int32_t* out = packed.weights.data() + to * values;
     for (int t = 0; t < 2 * pairs; t += 2, out += 2) {
-      const WeightHalves halves = split_weights(t < taps.stride ? weights[t] : 0,
-                                                t + 1 < taps.stride ? weights[t + 1] : 0);
+      const WeightHalves halves =
+          split_weights(t < taps.stride ? weights[t] : 0, t + 1 < taps.stride ? weights[t + 1] : 0);
       out[0] = halves.high;
       out[1] = halves.low;
     }
@@ -69,9 +70,8 @@ void pack_pairs(const Taps& taps, bool reversed, int first_column, int pixel_byt
   packed.reach_bytes = last_offset + (loads - 1) * 4 * pixel_bytes + 16;
 }
 
-void horizontal_portable(const Taps& taps, bool reversed, int first_column,
-                         const std::uint8_t* row, int pixel_bytes, std::uint8_t* planes,
-                         std::ptrdiff_t plane_stride) {
+void horizontal_portable(const Taps& taps, bool reversed, int first_column, const std::uint8_t* row,
+                         int pixel_bytes, std::uint8_t* planes, std::ptrdiff_t plane_stride) {
   switch (pixel_bytes) {
     case 1:
       return horizontal<1>(taps, reversed, first_column, row, planes, plane_stride);

@@ -25,7 +25,7 @@ constexpr int padded_width(int width) { return (width + kRowAlign - 1) / kRowAli
 struct PairTaps {
   int outputs = 0;
   int pairs = 0;
-  int reach_bytes = 0;  // bytes from the row's start that the pass may read
+  int reach_bytes = 0;                // bytes from the row's start that the pass may read
   std::vector<std::int32_t> offsets;  // bytes from the row's start to an output's first tap
   std::vector<std::int32_t> weights;
 };
@@ -53,9 +53,8 @@ inline WeightHalves split_weights(std::int32_t first, std::int32_t second) {
 
 // Horizontal pass of one row of `pixel_bytes` interleaved pixels into planes (1 or 3),
 // `plane_stride` bytes apart. `first_column` is the input column at row[0].
-void horizontal_portable(const Taps& taps, bool reversed, int first_column,
-                         const std::uint8_t* row, int pixel_bytes, std::uint8_t* planes,
-                         std::ptrdiff_t plane_stride);
+void horizontal_portable(const Taps& taps, bool reversed, int first_column, const std::uint8_t* row,
+                         int pixel_bytes, std::uint8_t* planes, std::ptrdiff_t plane_stride);
 
 // As above for kRowsAtOnce rows of 3 or 4 bytes a pixel, each readable up to reach_bytes;
 // planes are written up to padded_width(outputs).

@@ -95,8 +95,8 @@ void store_row(__m128i red_green, __m128i blue, std::uint8_t* plane, std::ptrdif
   _mm_storel_epi64(reinterpret_cast<__m128i*>(plane + 2 * stride), blue);
 }
 
-void store_two_rows(__m256i first_four, __m256i last_four, std::uint8_t* upper,
-                    std::uint8_t* lower, std::ptrdiff_t stride) {
+void store_two_rows(__m256i first_four, __m256i last_four, std::uint8_t* upper, std::uint8_t* lower,
+                    std::ptrdiff_t stride) {
   const __m256i red_green = _mm256_unpacklo_epi32(first_four, last_four);
   const __m256i blue = _mm256_unpackhi_epi32(first_four, last_four);
   store_row(_mm256_castsi256_si128(red_green), _mm256_castsi256_si128(blue), upper, stride);
@@ -105,8 +105,8 @@ void store_two_rows(__m256i first_four, __m256i last_four, std::uint8_t* upper,
 }
 
 template <int kPixelBytes, int kPairs>
-void horizontal(const PairTaps& taps, const std::uint8_t* const* rows,
-                std::uint8_t* const* planes, std::ptrdiff_t plane_stride) {
+void horizontal(const PairTaps& taps, const std::uint8_t* const* rows, std::uint8_t* const* planes,
+                std::ptrdiff_t plane_stride) {
   const RowPair near_rows = {rows[0], rows[1]};
   const RowPair far_rows = {rows[2], rows[3]};
   const std::ptrdiff_t weights_stride = 2 * (kPairs > 0 ? kPairs : taps.pairs);

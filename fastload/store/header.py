@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-__all__ = ["FORMAT_VERSION", "NO_CLASS", "NO_SPLIT", "StoreHeader", "WriterHeader"]
+from fastload import _core
+from fastload.errors import StoreFormatError
+from fastload.store.checked_json import dump_json, load_json
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MAX_NAMES",
+    "NO_CLASS",
+    "NO_SPLIT",
+    "Option",
+    "StoreHeader",
+    "WriterHeader",
+    "parse_header",
+    "seal",
+    "unseal",
+    "writer_header_from_json",
+    "writer_header_to_json",
+]
 
 FORMAT_VERSION = 1
 #: ``class_id`` of a sample without a class.
 NO_CLASS = -1
 #: ``split`` of a sample without a split.
 NO_SPLIT = 255
+#: Splits, or formats, that a uint8 can count while 255 means none.
+MAX_NAMES = 255
 
 Option = str | int | bool | None
+
+_HASH = struct.Struct("<Q")
+_MAX_COUNT = 1 << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,7 @@ class StoreHeader(WriterHeader):
         problems_count: problems reported while packing.
         source_count: files of the source that were looked at (the last position committed).
         formats: names as Pillow's ("JPEG", "PNG"); the column ``format`` holds indices into it.
+        columns: names of all columns.
         store_id: 32 hex digits, random, one for each packing.
         format_version: 1.
     """
@@ -55,5 +80,99 @@ class StoreHeader(WriterHeader):
     problems_count: int = 0
     source_count: int = 0
     formats: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     store_id: str = ""
     format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> bytes:
+        return dump_json(asdict(self))
+
+
+def seal(data: bytes) -> bytes:
+    """``data`` with its XXH3_64 before it."""
+    return _HASH.pack(_core.xxh3_64(data)) + data
+
+
+def unseal(sealed: bytes, where: str) -> bytes:
+    """The data of a sealed value; StoreFormatError where the checksum differs."""
+    if len(sealed) < _HASH.size:
+        raise StoreFormatError(f"{where}: expected a checksum, found {len(sealed)} bytes")
+    data = sealed[_HASH.size :]
+    (expected,) = _HASH.unpack_from(sealed)
+    found = _core.xxh3_64(data)
+    if found != expected:
+        raise StoreFormatError(
+            f"{where}: expected the checksum {expected:016x}, found {found:016x}"
+        )
+    return data
+
+
+def writer_header_to_json(header: WriterHeader) -> dict[str, Any]:
+    return asdict(header)
+
+
+def writer_header_from_json(values: dict[str, Any], where: str) -> WriterHeader:
+    """The header that a packing began with; StoreFormatError for anything else."""
+    return WriterHeader(**_checked(values, WriterHeader, where))
+
+
+def parse_header(data: bytes, where: str) -> StoreHeader:
+    """The header of a published store.
+
+    Raises:
+        StoreFormatError: no such JSON, of a newer version, or with values that cannot be.
+    """
+    values = load_json(data, where)
+    version = values.get("format_version")
+    if version != FORMAT_VERSION:
+        raise StoreFormatError(
+            f"{where}: expected format version {FORMAT_VERSION}, found {version!r}; "
+            "read it with the release of fastload that wrote it"
+        )
+    header = StoreHeader(**_checked(values, StoreHeader, where))
+    if len(set(header.columns)) != len(header.columns):
+        raise StoreFormatError(f"{where}: a column is named twice")
+    return header
+
+
+def _checked(values: dict[str, Any], kind: type[WriterHeader], where: str) -> dict[str, Any]:
+    expected = {member.name: member.type for member in fields(kind)}
+    if set(values) != set(expected):
+        difference = sorted(set(values) ^ set(expected))
+        raise StoreFormatError(f"{where}: missing or unknown: {', '.join(map(repr, difference))}")
+    checked = {}
+    for name, value in values.items():
+        fits = _FITS[str(expected[name])]
+        if not fits(value):
+            raise StoreFormatError(
+                f"{where}: expected {expected[name]} for {name}, found {repr(value)[:80]}"
+            )
+        checked[name] = tuple(value) if isinstance(value, list) else value
+    return checked
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MAX_COUNT
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _are_options(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        option is None or isinstance(option, (str, int)) for option in value.values()
+    )
+
+
+#: By the annotation's text: a field of a new type must say here how it is checked.
+_FITS = {
+    "int": _is_count,
+    "str": _is_text,
+    "tuple[str, ...]": _are_names,
+    "Mapping[str, Option]": _are_options,
+}

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastload.records import Record
+from fastload.errors import (
+    DecodeError,
+    RecordError,
+    StoreClosedError,
+    StoreError,
+    StoreFormatError,
+)
+from fastload.records import Record, source_bytes
+from fastload.store.catalog import Catalog
+from fastload.store.handle import FileHandle
 from fastload.store.header import StoreHeader
 from fastload.store.names import Names
 from fastload.store.problem import Problem
+from fastload.store.record_file import RecordFile
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Store"]
 
@@ -28,45 +41,73 @@ class Store:
     Args:
         path: the store's file.
 
+    Attributes:
+        path: the file, absolute.
+        header: what the store says about itself.
+
     Raises:
         StoreFormatError: not a store, a half-packed one, a damaged one, or of another version.
         OSError: the file cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        raise NotImplementedError
-
-    path: Path
-    header: StoreHeader
+        self.path = Path(path).absolute()
+        handle = FileHandle(str(self.path))
+        self._catalog = Catalog(handle, str(self.path))
+        self.header: StoreHeader = self._catalog.header
+        self._records = RecordFile(self._catalog)
+        self._handle: FileHandle | None = handle
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._names: Names | None = None
+        self._problems: tuple[Problem, ...] | None = None
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        return self.header.sample_count
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self)} samples"
+        return f"<fastload.Store {str(self.path)!r}, {state}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        size = self._catalog.file.file_bytes
+        return _reopen, (str(self.path), size, self.header.store_id)
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """What ``column`` takes, sorted."""
-        raise NotImplementedError
+        return tuple(sorted(self.header.columns))
 
     def column(self, name: str) -> NDArray[Any]:
         """One fact about every sample: a read-only view of the file, [N, *item_shape].
 
-        The column's checksum is compared when it is first asked for.
+        The column's checksum and range are checked when it is first asked for. Columns "x.offsets"
+        have N + 1 rows and divide "x.bytes" into the samples' parts.
 
         Raises:
             KeyError: no such column.
             StoreFormatError: the column is damaged.
             StoreClosedError: after ``close()``.
         """
-        raise NotImplementedError
+        handle = self._open_handle()
+        values = self._columns.get(name)
+        if values is None:
+            # Two threads may both load; either's array is right, and one of them stays.
+            values = self._columns.setdefault(name, self._catalog.load(name, handle))
+        return values
 
     @property
     def names(self) -> Names:
         """The samples' relative paths (a sequence; no Python object a sample is kept)."""
-        raise NotImplementedError
+        if self._names is None:
+            try:
+                self._names = Names(self.column("names.offsets"), self.column("names.bytes"))
+            except StoreFormatError as error:
+                raise StoreFormatError(f"{self.path}: {error}") from error
+        return self._names
 
     def find(self, name: str) -> int | None:
         """The index of the sample of that relative path, or None."""
-        raise NotImplementedError
+        return self.names.find(name)
 
     def record_bytes(self, index: int, *, verify: bool | None = None) -> bytes:
         """One record as it stands in the file, checked.
@@ -80,11 +121,11 @@ class Store:
             RecordError: the record is damaged or missing (has ``index`` and ``name``).
             StoreClosedError: after ``close()``.
         """
-        raise NotImplementedError
+        return self._read(index, verify)[0]
 
     def record(self, index: int, *, verify: bool | None = None) -> Record:
         """One record, checked; ``head`` and ``body`` are views. Arguments and errors as above."""
-        raise NotImplementedError
+        return self._read(index, verify)[1]
 
     def read_source(self, index: int) -> bytes:
         """The original file's bytes.
@@ -92,26 +133,67 @@ class Store:
         Raises:
             RecordError: damaged, or raw pixels whose source was not kept.
         """
-        raise NotImplementedError
+        record = self.record(index)
+        try:
+            return source_bytes(record)
+        except (StoreFormatError, DecodeError) as error:
+            raise self._record_error(record.index, str(error)) from error
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """The problems that packing reported."""
-        raise NotImplementedError
+        if self._problems is None:
+            self._open_handle()
+            self._problems = self._catalog.problems()
+        return self._problems
 
     def fileno(self) -> int:
         """The descriptor that the columns ``file_offset`` and ``length`` refer to."""
-        raise NotImplementedError
+        return self._open_handle().descriptor
 
     @property
     def closed(self) -> bool:
-        raise NotImplementedError
+        """``close()`` was called."""
+        return self._handle is None
 
     def close(self) -> None:
-        """Give the file back; columns that were handed out stay valid. Idempotent."""
-        raise NotImplementedError
+        """Give the file back; columns that were handed out stay valid. Idempotent.
 
-    def __enter__(self) -> Store:
+        Reads under way in other threads finish; the file is closed after the last of them.
+        """
+        self._handle = None
+
+    def _open_handle(self) -> FileHandle:
+        handle = self._handle
+        if handle is None:
+            raise StoreClosedError(f"{self.path}: the store was closed; open it again")
+        return handle
+
+    def _read(self, index: int, verify: bool | None) -> tuple[bytes, Record]:
+        handle = self._open_handle()
+        position = operator.index(index)
+        if not 0 <= position < len(self):
+            raise IndexError(
+                f"{self.path}: expected a sample index of 0..{len(self) - 1}, found {position}"
+            )
+        try:
+            return self._records.read(handle, position, verify)
+        except (StoreFormatError, OSError) as error:
+            raise self._record_error(position, str(error)) from error
+
+    def _record_error(self, index: int, what: str) -> RecordError:
+        try:
+            name = self.names[index]
+        except StoreError:
+            name = None
+        return RecordError(
+            f"{self.path}: sample {index} ({name or 'name unreadable'}) cannot be read: {what}; "
+            "pack its source again, or restore the file from a copy",
+            index=index,
+            name=name,
+        )
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -121,3 +203,15 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _reopen(path: str, file_bytes: int, store_id: str) -> Store:
+    """Unpickle: the same store, or an error where another lies under its path now."""
+    store = Store(path)
+    found = store._catalog.file.file_bytes, store.header.store_id
+    if found != (file_bytes, store_id):
+        raise StoreFormatError(
+            f"{path}: expected the store {store_id} of {file_bytes} bytes that was pickled, found "
+            f"{found[1]} of {found[0]} bytes: it was replaced meanwhile; open the data set again"
+        )
+    return store

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from fastload.errors import PackError, ResumeError
 from fastload.records import Record
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
-from fastload.store.header import NO_CLASS, NO_SPLIT, WriterHeader
+from fastload.store.group import Group
+from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader
 from fastload.store.names import Names
+from fastload.store.pack_file import PackFile
+from fastload.store.pack_resume import read_progress
+from fastload.store.pack_state import PackPlan, PackState
+from fastload.store.partial import LockedFile, fsync_folder, partial_path
 from fastload.store.problem import Problem
+from fastload.store.publish import Publication
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["StoreWriter"]
 
@@ -31,7 +42,7 @@ class StoreWriter:
     ::
 
         with StoreWriter(path, header) as writer:
-            for position, file in enumerate(files[writer.committed_position:], ...):
+            for position in range(writer.committed_position, len(files)):
                 writer.append(record, name=..., class_id=...)     # or writer.report(Problem(...))
                 if writer.group_bytes > 64 << 20:
                     writer.commit(position + 1)
@@ -45,6 +56,11 @@ class StoreWriter:
         resume: go on with a partial file that exists; False: refuse where there is one.
         restart: throw away a partial file that exists.
         overwrite: replace ``path`` where it exists (at ``publish``, by one rename).
+
+    Attributes:
+        path: the store's file, absolute.
+        partial_path: where it grows.
+        resumed: this writer goes on with a partial file.
 
     Raises:
         PackError: ``path`` exists and ``overwrite`` is False; a partial exists and ``resume`` is
@@ -64,39 +80,96 @@ class StoreWriter:
         restart: bool = False,
         overwrite: bool = False,
     ) -> None:
-        raise NotImplementedError
+        self.path = Path(path).absolute()
+        self.partial_path = partial_path(self.path)
+        self.resumed = False
+        self._overwrite = overwrite
+        self._plan = PackPlan(_checked(header), tuple(columns), uuid.uuid4().hex)
+        self._state = PackState()
+        self._is_complete = False
+        self._group = Group(self._plan.columns, self._plan.header)
+        self._refuse_existing()
+        self._lock: LockedFile | None = LockedFile(self.partial_path)
+        self._file = PackFile(self._lock)
+        try:
+            if restart:
+                self._lock.truncate(0)
+            self._resume_or_begin(self._lock, resume)
+        except BaseException:
+            self.close()
+            raise
 
-    path: Path
-    partial_path: Path
-    #: False where this writer began the partial file, True where it goes on with one.
-    resumed: bool
-    #: Samples, problems and source files as of the last commit.
-    committed_count: int
-    committed_problems_count: int
-    committed_position: int
+    def _refuse_existing(self) -> None:
+        if self.path.is_dir():
+            raise PackError(f"{self.path}: expected a file to write, found a folder")
+        if not self._overwrite and os.path.lexists(self.path):
+            raise PackError(
+                f"{self.path}: exists already; choose another name, or ask for overwriting"
+            )
+
+    def _resume_or_begin(self, lock: LockedFile, resume: bool) -> None:
+        if lock.size_bytes() and not resume:
+            raise PackError(f"{self.partial_path}: a half-packed store exists; resume or restart")
+        progress = read_progress(lock)
+        if progress is None:
+            lock.truncate(0)
+            plan = self._plan
+            self._file.begin(plan.to_json(), self._state.to_json())
+            # So that a power loss cannot take the file's name while the packing goes on.
+            fsync_folder(self.path.parent)
+            return
+        differences = progress.plan.differences(self._plan.header, self._plan.columns)
+        if differences:
+            raise ResumeError(
+                f"{self.partial_path}: was begun otherwise ({'; '.join(differences)}); repeat the "
+                "command that began it, or start anew with --restart"
+            )
+        self.resumed = True
+        self._plan, self._state = progress.plan, progress.state
+        self._is_complete = progress.is_complete
+        self._file.trim()
+
+    @property
+    def committed_count(self) -> int:
+        """Samples as of the last commit."""
+        return self._state.count
+
+    @property
+    def committed_problems_count(self) -> int:
+        """Problems as of the last commit."""
+        return self._state.problems_count
+
+    @property
+    def committed_position(self) -> int:
+        """Files of the source that are dealt with as of the last commit."""
+        return self._state.position
 
     @property
     def count(self) -> int:
         """Samples, committed or not; the next ``append`` returns it."""
-        raise NotImplementedError
+        return self._state.count + self._group.count
 
     @property
     def group_bytes(self) -> int:
         """Bytes of records that wait for ``commit``."""
-        raise NotImplementedError
+        return self._group.record_bytes
 
     @property
     def publishing(self) -> bool:
         """An earlier ``publish`` was interrupted: nothing can be added, only published."""
-        raise NotImplementedError
+        return self._state.publishing
 
     def committed_names(self) -> Names:
         """The names of all committed samples."""
-        raise NotImplementedError
+        return self._publication().names()
 
     def committed_column(self, name: str) -> NDArray[Any]:
-        """A column's values for all committed samples, such as "source_size"."""
-        raise NotImplementedError
+        """A column's values for all committed samples, such as "source_size"; [N, *item_shape].
+
+        Raises:
+            KeyError: no such column.
+        """
+        return self._publication().column(name)
 
     def append(
         self,
@@ -105,7 +178,7 @@ class StoreWriter:
         name: str | bytes,
         class_id: int = NO_CLASS,
         split: int = NO_SPLIT,
-        format: str = "JPEG",
+        format: str = "JPEG",  # noqa: A002  the column's name
         source_mtime_ns: int = 0,
         source_mode: int = 0,
         content_hash: bytes = bytes(16),
@@ -136,11 +209,28 @@ class StoreWriter:
             ValueError: a value does not fit its column.
             PackError: the store is being published.
         """
-        raise NotImplementedError
+        self._check_open()
+        index = self.count
+        values: dict[str, object] = {
+            "class_id": class_id,
+            "split": split,
+            "height": record.height,
+            "width": record.width,
+            "orientation": record.orientation,
+            "codec": int(record.codec),
+            "source_size": record.source_size,
+            "source_mtime_ns": source_mtime_ns,
+            "source_mode": source_mode,
+            "content_hash": content_hash,
+            "warnings": warnings,
+        }
+        self._group.add(index, record, name, format, values, extra or {}, self._state.formats)
+        return index
 
     def report(self, problem: Problem) -> None:
         """Add a problem to the group that the next ``commit`` writes."""
-        raise NotImplementedError
+        self._check_open()
+        self._group.problems.append(problem)
 
     def commit(self, position: int) -> None:
         """Write the group; afterwards it survives a kill or a power loss.
@@ -153,7 +243,23 @@ class StoreWriter:
                 kept: ``commit`` again once there is room, or ``close``.
             PackError: the disk failed otherwise; likewise.
         """
-        raise NotImplementedError
+        lock = self._check_open()
+        group, state = self._group, self._state
+        if position < state.position:
+            raise ValueError(f"position: expected {state.position} or more, found {position}")
+        if group.is_empty and position == state.position:
+            return
+        next_state = replace(
+            state,
+            sequence=state.sequence + 1,
+            count=state.count + group.count,
+            problems_count=state.problems_count + len(group.problems),
+            position=position,
+            formats=state.formats + tuple(group.new_formats),
+        )
+        group.write(self._file, lock, state.count, next_state)
+        self._state = next_state
+        group.clear()
 
     def publish(self) -> Path:
         """Write the columns and the header, and rename the partial file to ``path``.
@@ -161,17 +267,53 @@ class StoreWriter:
         All samples must be committed. Killed in the middle, it can be called again by the next
         writer. The writer is closed afterwards.
 
+        Returns:
+            the store's path.
+
         Raises:
             PackError: samples wait for ``commit``, ``path`` came into being, or the disk failed.
             NoSpaceError: the disk or quota is full; the partial file is intact.
         """
-        raise NotImplementedError
+        self._lock_or_raise()
+        if not self._group.is_empty:
+            raise PackError(
+                f"{self.path}: {self._group.count} samples and {len(self._group.problems)} "
+                "problems wait for commit(); commit them before publish()"
+            )
+        self._refuse_existing()
+        publication = self._publication()
+        if not self._is_complete:
+            self._state = publication.write()
+            self._is_complete = True
+        publication.rename(self.path)
+        self.close()
+        return self.path
 
     def close(self) -> None:
         """Drop what is not committed and leave the partial file for a later writer. Idempotent."""
-        raise NotImplementedError
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            self._file.close()
+            lock.close()
 
-    def __enter__(self) -> StoreWriter:
+    def _publication(self) -> Publication:
+        return Publication(self._lock_or_raise(), self._file, self._plan, self._state)
+
+    def _lock_or_raise(self) -> LockedFile:
+        if self._lock is None:
+            raise PackError(f"{self.path}: the writer was closed; make another")
+        return self._lock
+
+    def _check_open(self) -> LockedFile:
+        lock = self._lock_or_raise()
+        if self._state.publishing:
+            raise PackError(
+                f"{self.partial_path}: its publishing has begun, nothing can be added: call "
+                "publish(), or start anew with restart"
+            )
+        return lock
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -181,3 +323,18 @@ class StoreWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _checked(header: WriterHeader) -> WriterHeader:
+    if len(header.split_names) > MAX_NAMES:
+        raise ValueError(f"splits: expected at most {MAX_NAMES}, found {len(header.split_names)}")
+    for names in (header.class_names, header.split_names):
+        if len(set(names)) != len(names):
+            raise ValueError("class_names, split_names: expected each name once")
+    # As JSON gives them back, so that a resumed packing compares equal.
+    return replace(
+        header,
+        class_names=tuple(header.class_names),
+        split_names=tuple(header.split_names),
+        options=dict(header.options),
+    )

@@ -1,0 +1,168 @@
+"""The records that wait for a commit."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+
+from fastload.errors import PackError, StoreFormatError
+from fastload.records import Record, encode_record
+from fastload.store.catalog import META, PENDING, RECORDS, STATE
+from fastload.store.columns import MAX_COLUMN_BYTES, ColumnSpec
+from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader, seal
+from fastload.store.lmdb_file import LmdbFile
+from fastload.store.names import name_bytes
+from fastload.store.pack_file import PackFile, Transaction
+from fastload.store.pack_resume import read_state
+from fastload.store.pack_state import PackState
+from fastload.store.partial import LockedFile
+from fastload.store.pending import (
+    NAME_COLUMNS,
+    PROBLEMS_CHUNKS,
+    ColumnBuffer,
+    chunk_key,
+)
+from fastload.store.problem import Problem, dump_problems
+
+__all__ = ["Group"]
+
+_KEY = struct.Struct("=Q")  # LMDB compares integer keys in the machine's order
+
+
+class Group:
+    """Records, their metadata and problems, in memory until they are written as one.
+
+    Attributes:
+        record_bytes: of the records.
+        problems: reported since the last commit.
+        new_formats: formats met for the first time.
+    """
+
+    def __init__(self, columns: Sequence[ColumnSpec], header: WriterHeader) -> None:
+        self._header = header
+        self._buffers = {spec.name: ColumnBuffer(spec) for spec in (*columns, *NAME_COLUMNS)}
+        self._records: list[bytes] = []
+        self.record_bytes = 0
+        self.problems: list[Problem] = []
+        self.new_formats: list[str] = []
+
+    @property
+    def count(self) -> int:
+        """Samples in the group."""
+        return len(self._records)
+
+    @property
+    def is_empty(self) -> bool:
+        """Neither samples nor problems."""
+        return not self._records and not self.problems
+
+    def add(
+        self,
+        index: int,
+        record: Record,
+        name: str | bytes,
+        format_name: str,
+        values: Mapping[str, object],
+        extra: Mapping[str, object],
+        known_formats: tuple[str, ...],
+    ) -> None:
+        """Add a sample, or raise ValueError and leave the group as it was."""
+        encoded_name = name_bytes(name)
+        if not encoded_name or b"\0" in encoded_name:
+            raise ValueError(f"name: expected a relative path without NUL, found {name!r:.200}")
+        class_id, split = values["class_id"], values["split"]
+        if class_id != NO_CLASS and class_id not in range(len(self._header.class_names)):
+            raise ValueError(
+                f"class_id: expected 0..{len(self._header.class_names) - 1} or {NO_CLASS}, "
+                f"found {class_id!r}"
+            )
+        if split != NO_SPLIT and split not in range(len(self._header.split_names)):
+            raise ValueError(
+                f"split: expected 0..{len(self._header.split_names) - 1} or {NO_SPLIT}, "
+                f"found {split!r}"
+            )
+        formats = [*known_formats, *self.new_formats]
+        if format_name not in formats:
+            formats.append(format_name)
+        row: dict[str, object] = {
+            **values,
+            **extra,
+            "format": formats.index(format_name),
+            "names.sizes": len(encoded_name),
+        }
+        if len(formats) > MAX_NAMES:
+            raise ValueError(f"format: expected at most {MAX_NAMES} of them, found {format_name!r}")
+        unknown = set(extra) - set(self._buffers) or set(extra) & set(values)
+        missing = set(self._buffers) - set(row) - {"names.bytes"}
+        if unknown or missing:
+            raise ValueError(
+                f"extra: expected values of the store's further columns; not among them: "
+                f"{sorted(unknown)}, missing: {sorted(missing)}"
+            )
+        encoded = {
+            column: buffer.encode(row[column])
+            for column, buffer in self._buffers.items()
+            if column != "names.bytes"
+        }
+        encoded["names.bytes"] = encoded_name
+        data = encode_record(record, index=index)
+        # Nothing below can fail.
+        for column, item in encoded.items():
+            self._buffers[column].data += item
+        self._records.append(data)
+        self.record_bytes += len(data)
+        self.new_formats = formats[len(known_formats) :]
+
+    def write(self, file: PackFile, lock: LockedFile, first_index: int, state: PackState) -> None:
+        """Commit the group together with ``state``; the group itself stays as it is."""
+        chunks = {
+            chunk_key(name, state.sequence): seal(bytes(buffer.data))
+            for name, buffer in self._buffers.items()
+            if buffer.data
+        }
+        if self.problems:
+            problems = seal(dump_problems(self.problems))
+            chunks[chunk_key(PROBLEMS_CHUNKS, state.sequence)] = problems
+        for buffer in self._buffers.values():
+            if state.count * buffer.spec.item_bytes > MAX_COLUMN_BYTES:
+                raise PackError(
+                    f"{lock.path}: column {buffer.spec.name} would have more than "
+                    f"{MAX_COLUMN_BYTES} bytes; pack into several stores"
+                )
+
+        def put_all(transaction: Transaction) -> None:
+            for index, data in enumerate(self._records, start=first_index):
+                transaction.put(RECORDS, _KEY.pack(index), data, append=True)
+            for key, chunk in chunks.items():
+                transaction.put(PENDING, key, chunk)
+            transaction.put(META, STATE, seal(state.to_json()))
+
+        payload_bytes = self.record_bytes + sum(map(len, chunks.values()))
+        try:
+            # A record that needs pages of its own wastes half of one on average.
+            file.transact(put_all, payload_bytes + 2048 * len(self._records))
+        except PackError:
+            if not _is_committed(state, file, lock):
+                raise
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._records.clear()
+        self.record_bytes = 0
+        self.problems.clear()
+        self.new_formats = []
+        for buffer in self._buffers.values():
+            buffer.data = bytearray()
+
+
+def _is_committed(state: PackState, file: PackFile, lock: LockedFile) -> bool:
+    """Whether a commit that reported a failure is in the file all the same, and durable."""
+    try:
+        file.close()
+        found = read_state(LmdbFile(lock.descriptor, str(lock.path), cut_at_end=True), "state")
+        if found != state:
+            return False
+        lock.sync()
+    except (StoreFormatError, OSError):
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""How far a packing has come: what a partial file says of itself at each commit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from fastload.errors import StoreFormatError
+from fastload.store.checked_json import dump_json, load_json
+from fastload.store.columns import ColumnSpec
+from fastload.store.header import (
+    FORMAT_VERSION,
+    StoreHeader,
+    WriterHeader,
+    writer_header_from_json,
+    writer_header_to_json,
+)
+
+__all__ = ["PackPlan", "PackState"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackPlan:
+    """What does not change while a store is packed.
+
+    Attributes:
+        header: as the writer was given it.
+        columns: as the writer was given them.
+        store_id: 32 hex digits, random.
+    """
+
+    header: WriterHeader
+    columns: tuple[ColumnSpec, ...]
+    store_id: str
+
+    def to_json(self) -> bytes:
+        return dump_json(
+            {
+                "format_version": FORMAT_VERSION,
+                "header": writer_header_to_json(self.header),
+                "columns": [[c.name, c.dtype, list(c.item_shape)] for c in self.columns],
+                "store_id": self.store_id,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> PackPlan:
+        """Raises StoreFormatError for anything but what ``to_json`` gives."""
+        values = load_json(data, where)
+        if values.get("format_version") != FORMAT_VERSION:
+            raise StoreFormatError(
+                f"{where}: begun in format version {values.get('format_version')!r}, this release "
+                f"writes {FORMAT_VERSION}: finish with the release that began, or --restart"
+            )
+        try:
+            columns = tuple(
+                ColumnSpec(name, dtype, tuple(shape)) for name, dtype, shape in values["columns"]
+            )
+            header = writer_header_from_json(values["header"], where)
+            return cls(header, columns, str(values["store_id"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreFormatError(f"{where}: not a packing's plan ({error!r})") from error
+
+    def differences(self, header: WriterHeader, columns: tuple[ColumnSpec, ...]) -> list[str]:
+        """What another writer's header and columns have otherwise, in words."""
+        differences = [
+            f"{member.name}: begun with {getattr(self.header, member.name)!r:.200}, "
+            f"now {getattr(header, member.name)!r:.200}"
+            for member in fields(WriterHeader)
+            if getattr(self.header, member.name) != getattr(header, member.name)
+        ]
+        if self.columns != columns:
+            differences.append(f"columns: begun with {self.columns!r:.200}, now {columns!r:.200}")
+        return differences
+
+
+@dataclass(frozen=True, slots=True)
+class PackState:
+    """What each commit adds to.
+
+    Attributes:
+        sequence: commits so far; names their chunks.
+        count: samples.
+        problems_count: problems.
+        position: files of the source that are dealt with.
+        formats: names met so far.
+        publishing: columns are being joined; nothing can be added any more.
+    """
+
+    sequence: int = 0
+    count: int = 0
+    problems_count: int = 0
+    position: int = 0
+    formats: tuple[str, ...] = ()
+    publishing: bool = False
+
+    def to_json(self) -> bytes:
+        return dump_json(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> PackState:
+        """Raises StoreFormatError for anything but what ``to_json`` gives."""
+        values: dict[str, Any] = load_json(data, where)
+        if set(values) != {member.name for member in fields(cls)}:
+            raise StoreFormatError(f"{where}: not a packing's state: {sorted(values)}")
+        formats = values.pop("formats")
+        publishing = values.pop("publishing")
+        counts_fit = all(type(value) is int and value >= 0 for value in values.values())
+        if not counts_fit or not isinstance(formats, list) or not isinstance(publishing, bool):
+            raise StoreFormatError(f"{where}: a packing's state with values that cannot be")
+        return cls(**values, formats=tuple(map(str, formats)), publishing=publishing)
+
+    def to_header(self, plan: PackPlan, columns: tuple[str, ...]) -> StoreHeader:
+        """The header to publish."""
+        own = {member.name: getattr(plan.header, member.name) for member in fields(WriterHeader)}
+        return StoreHeader(
+            **own,
+            sample_count=self.count,
+            problems_count=self.problems_count,
+            source_count=self.position,
+            formats=self.formats,
+            columns=columns,
+            store_id=plan.store_id,
+        )

@@ -1,0 +1,111 @@
+"""Columns while packing: a chunk a column and commit, joined at publishing."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastload.errors import StoreFormatError
+from fastload.store.catalog import PENDING
+from fastload.store.columns import ColumnSpec
+from fastload.store.header import unseal
+from fastload.store.lmdb_file import LmdbFile
+
+__all__ = ["NAME_COLUMNS", "PROBLEMS_CHUNKS", "ColumnBuffer", "PendingChunks", "chunk_key"]
+
+#: Names wait as sizes, and become offsets when all are known.
+NAME_COLUMNS: tuple[ColumnSpec, ...] = (
+    ColumnSpec("names.sizes", "uint32"),
+    ColumnSpec("names.bytes", "uint8"),
+)
+#: "!" cannot stand in a column's name.
+PROBLEMS_CHUNKS = "!problems"
+#: NumPy's own letters mean other sizes to struct.
+_STRUCT_CODES = {
+    **{"u1": "B", "u2": "H", "u4": "I", "u8": "Q"},
+    **{"i1": "b", "i2": "h", "i4": "i", "i8": "q"},
+    **{"f2": "e", "f4": "f", "f8": "d"},
+}
+
+
+def chunk_key(name: str, transaction: int) -> bytes:
+    """Sorts by column, then in the order of commits."""
+    return f"{name}/{transaction:016x}".encode("ascii")
+
+
+class ColumnBuffer:
+    """One column's values of the group that waits for a commit."""
+
+    def __init__(self, spec: ColumnSpec) -> None:
+        self.spec = spec
+        self._dtype = np.dtype(spec.dtype).newbyteorder("<")
+        # struct refuses what does not fit, and costs a scalar a tenth of what NumPy would.
+        code = _STRUCT_CODES[self._dtype.kind + str(self._dtype.itemsize)]
+        self._scalar = struct.Struct("<" + code) if not spec.item_shape else None
+        self.data = bytearray()
+
+    def encode(self, value: object) -> bytes:
+        """One sample's value as bytes; ValueError where it does not fit."""
+        spec = self.spec
+        try:
+            if self._scalar is not None:
+                return self._scalar.pack(value)
+            if isinstance(value, bytes):
+                items = np.frombuffer(value, self._dtype).reshape(spec.item_shape)
+            else:
+                items = np.asarray(value)
+            converted = items.astype(self._dtype)
+            # Integers must arrive as they are; floats may be rounded to the column's width.
+            changed = self._dtype.kind in "iu" and bool(np.any(converted != items))
+            if items.shape == spec.item_shape and not changed:
+                return converted.tobytes()
+            found = f"{items.dtype} {items.shape}"
+        except (struct.error, ValueError, TypeError, OverflowError) as error:
+            found = str(error)
+        raise ValueError(
+            f"column {spec.name}: expected {spec.dtype} {spec.item_shape}, found {value!r:.80} "
+            f"({found})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunks:
+    """The chunks of all commits, as the file has them now."""
+
+    file: LmdbFile
+
+    def read(self, name: str) -> Iterator[tuple[bytes, bytes]]:
+        """``(key, data)`` of a column's chunks, in the order of commits.
+
+        Raises:
+            StoreFormatError: a chunk is damaged.
+        """
+        tree = self.file.tree(PENDING)
+        prefix = f"{name}/".encode("ascii")
+        for key, extent in self.file.items(tree, prefix) if tree is not None else ():
+            data = unseal(self.file.read(extent), f"half-packed store, chunk {key.decode()}")
+            yield key, data
+
+    def column(self, spec: ColumnSpec, rows: int | None) -> tuple[NDArray[np.generic], list[bytes]]:
+        """A column's values, [rows, *item_shape], and its chunks' keys.
+
+        Args:
+            spec: the column.
+            rows: how many there must be; None: any number.
+        """
+        keys = []
+        joined = bytearray()
+        for key, data in self.read(spec.name):
+            keys.append(key)
+            joined += data
+        dtype = np.dtype(spec.dtype).newbyteorder("<")
+        if len(joined) % spec.item_bytes or rows not in (None, len(joined) // spec.item_bytes):
+            raise StoreFormatError(
+                f"half-packed store: expected {rows} rows of column {spec.name}, found "
+                f"{len(joined) / spec.item_bytes:g}; pack again with --restart"
+            )
+        return np.frombuffer(joined, dtype).reshape(-1, *spec.item_shape), keys

@@ -1,0 +1,174 @@
+"""Makes a store of a partial file: joins its columns, writes the header, gives it its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastload.errors import PackError, StoreFormatError
+from fastload.store.catalog import (
+    COLUMNS,
+    HEADER,
+    META,
+    PENDING,
+    PROBLEMS,
+    RECORDS,
+    STATE,
+    Catalog,
+)
+from fastload.store.column_file import ColumnFile
+from fastload.store.columns import OFFSET_COLUMNS, ColumnSpec, encode_column
+from fastload.store.handle import FileHandle
+from fastload.store.header import seal
+from fastload.store.lmdb_file import LmdbFile
+from fastload.store.names import Names
+from fastload.store.pack_file import PackFile, Transaction
+from fastload.store.pack_state import PackPlan, PackState
+from fastload.store.partial import LockedFile, fsync_folder
+from fastload.store.pending import NAME_COLUMNS, PROBLEMS_CHUNKS, PendingChunks
+
+__all__ = ["Publication"]
+
+#: Gives a column's values, and the keys of the chunks they were joined from.
+_Maker = Callable[[], tuple[NDArray[Any], list[bytes]]]
+
+
+class Publication:
+    """The committed columns of a partial file, and the steps that publish it.
+
+    Every step is one transaction that writes a column and deletes the chunks it was joined from,
+    so that a publication killed at any moment is taken up where it stopped, and the next column
+    uses the pages that the last one's chunks leave. Memory: one column, twice.
+    """
+
+    def __init__(self, lock: LockedFile, file: PackFile, plan: PackPlan, state: PackState) -> None:
+        self._lock = lock
+        self._file = file
+        self._plan = plan
+        self._state = state
+        self._where = str(lock.path)
+
+    def names(self) -> Names:
+        """All committed names."""
+        return Names(self.column("names.offsets"), self.column("names.bytes"))
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A committed column, joined already or not; KeyError where there is none."""
+        makers = self._makers()
+        if name not in makers:
+            raise KeyError(f"{self._where}: no column {name!r}; there are {sorted(makers)}")
+        pages = self._pages()
+        tree = pages.tree(COLUMNS)
+        extent = pages.get(tree, name.encode("ascii")) if tree is not None else None
+        if extent is not None:
+            return ColumnFile(name, pages, extent, self._where).load(self._lock.descriptor)
+        return makers[name]()[0]
+
+    def write(self) -> PackState:
+        """Everything but the renaming; returns the state with ``publishing`` set."""
+        state = self._state
+        if not state.publishing:
+            state = replace(state, publishing=True, sequence=state.sequence + 1)
+            self._put_meta({STATE: seal(state.to_json())})
+        makers = self._makers()
+        for name, make in makers.items():
+            self._join(name, make)
+        self._join_problems()
+        header = state.to_header(self._plan, tuple(makers)).to_json()
+
+        def finish(transaction: Transaction) -> None:
+            transaction.put(META, HEADER, seal(header))
+            transaction.drop(PENDING)
+
+        self._file.transact(finish, len(header))
+        return state
+
+    def rename(self, path: Path) -> None:
+        """Give the finished file its name, for good."""
+        try:
+            self._file.trim()
+            self._lock.sync()
+            # What cannot be opened must not take the place of what was there.
+            Catalog(FileHandle(self._where), self._where)
+            os.rename(self._lock.path, path)
+            fsync_folder(path.parent)
+        except OSError as error:
+            raise PackError(
+                f"{self._where}: cannot become {path}: {error}; run the same command again"
+            ) from error
+
+    def _pages(self) -> LmdbFile:
+        return LmdbFile(self._lock.descriptor, self._where, cut_at_end=True)
+
+    def _makers(self) -> dict[str, _Maker]:
+        makers: dict[str, _Maker] = {
+            spec.name: partial(self._chunks, spec, self._state.count) for spec in self._plan.columns
+        }
+        makers["names.offsets"] = self._name_offsets
+        makers["names.bytes"] = partial(self._chunks, NAME_COLUMNS[1], None)
+        for place, spec in enumerate(OFFSET_COLUMNS, start=1):
+            makers[spec.name] = partial(self._record_extents, place)
+        return makers
+
+    def _chunks(self, spec: ColumnSpec, rows: int | None) -> tuple[NDArray[Any], list[bytes]]:
+        return PendingChunks(self._pages()).column(spec, rows)
+
+    def _name_offsets(self) -> tuple[NDArray[Any], list[bytes]]:
+        sizes, keys = PendingChunks(self._pages()).column(NAME_COLUMNS[0], self._state.count)
+        offsets = np.zeros(len(sizes) + 1, np.uint64)
+        np.cumsum(sizes, out=offsets[1:])
+        return offsets, keys
+
+    def _record_extents(self, place: int) -> tuple[NDArray[Any], list[bytes]]:
+        pages = self._pages()
+        tree = pages.tree(RECORDS)
+        empty = np.zeros(0, np.uint64)
+        keys, offsets, lengths = pages.integer_extents(tree) if tree else (empty, empty, empty)
+        if not np.array_equal(keys, np.arange(self._state.count, dtype=np.uint64)):
+            raise StoreFormatError(
+                f"{self._where}: expected records 0..{self._state.count - 1}, found {len(keys)} "
+                "others; pack again with --restart"
+            )
+        return (keys, offsets, lengths)[place], []
+
+    def _join(self, name: str, make: _Maker) -> None:
+        pages = self._pages()
+        key = name.encode("ascii")
+        tree = pages.tree(COLUMNS)
+        if tree is not None and pages.get(tree, key) is not None:
+            return
+        values, chunk_keys = make()
+        blob = encode_column(name, values, pages.page_bytes)
+
+        def join(transaction: Transaction) -> None:
+            transaction.put(COLUMNS, key, blob)
+            for chunk_key in chunk_keys:
+                transaction.delete(PENDING, chunk_key)
+
+        self._file.transact(join, len(blob))
+
+    def _join_problems(self) -> None:
+        chunks = list(PendingChunks(self._pages()).read(PROBLEMS_CHUNKS))
+        if chunks:
+            problems = seal(b"".join(data for _key, data in chunks))
+
+            def join(transaction: Transaction) -> None:
+                transaction.put(META, PROBLEMS, problems)
+                for key, _data in chunks:
+                    transaction.delete(PENDING, key)
+
+            self._file.transact(join, len(problems))
+
+    def _put_meta(self, values: dict[bytes, bytes]) -> None:
+        def put(transaction: Transaction) -> None:
+            for key, value in values.items():
+                transaction.put(META, key, value)
+
+        self._file.transact(put, sum(map(len, values.values())))

@@ -1,0 +1,99 @@
+"""Records by index: where they stand, and whether they are what they should be."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastload.errors import StoreFormatError
+from fastload.records import MAX_RECORD_BYTES, Record, decode_record
+from fastload.store.catalog import Catalog
+from fastload.store.handle import FileHandle
+from fastload.store.lmdb_file import Extent
+
+__all__ = ["RecordFile"]
+
+_Extents = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+
+
+class RecordFile:
+    """Reads records with ``pread`` and checks each.
+
+    Note [offsets that do not hold]: the columns ``file_offset`` and ``length`` were written at
+    publishing. A copy made by ``lmdb``'s own compaction moves pages, so a record is believed only
+    where its header names the sample. Where it does not, the offsets are found once more by a walk
+    over LMDB's tree (16 bytes a sample); a record that still does not fit is damaged. Tested in
+    tests/store/test_reader.py with a compacted copy.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._count = catalog.header.sample_count
+        self._extents: _Extents | None = None
+        self._rebuilt = False
+        # A bit a sample: its body was compared with its checksum. Threads may lose each other's
+        # bits, which costs a second comparison and nothing else.
+        self._checked = bytearray((self._count + 7) // 8)
+        # A lock for each process: one that a thread held during a fork stays locked in the child.
+        self._locks: dict[int, threading.Lock] = {}
+
+    def read(self, handle: FileHandle, index: int, verify: bool | None) -> tuple[bytes, Record]:
+        """One record and its bytes.
+
+        Raises:
+            StoreFormatError: damaged, missing, or cut off.
+            OSError: the disk failed.
+        """
+        verify_body = not self._checked[index >> 3] >> (index & 7) & 1 if verify is None else verify
+        extents = self._load_extents(handle)
+        try:
+            found = self._read_at(extents, index)
+        except StoreFormatError:
+            rebuilt = self._rebuild()
+            if rebuilt is None or rebuilt is extents:
+                raise
+            found = self._read_at(rebuilt, index)
+        if verify_body:
+            decode_record(found[0])
+            self._checked[index >> 3] |= 1 << (index & 7)
+        return found
+
+    def _load_extents(self, handle: FileHandle) -> _Extents:
+        if self._extents is None:
+            offsets = self._catalog.load("file_offset", handle)
+            self._extents = offsets, self._catalog.load("length", handle)
+        return self._extents
+
+    def _read_at(self, extents: _Extents, index: int) -> tuple[bytes, Record]:
+        extent = Extent(int(extents[0][index]), int(extents[1][index]))
+        if extent.length > MAX_RECORD_BYTES:
+            raise StoreFormatError(
+                f"record {index}: {extent.length} bytes are more than LMDB holds"
+            )
+        data = self._catalog.file.read(extent)
+        record = decode_record(data, verify_body=False)
+        if record.index != index:
+            raise StoreFormatError(f"expected record {index}, found record {record.index}")
+        return data, record
+
+    def _rebuild(self) -> _Extents | None:
+        """The extents as LMDB's tree has them, found once; None where that tree is damaged."""
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            if not self._rebuilt:
+                self._rebuilt = True
+                found = self._walk()
+                if found is not None:
+                    self._extents = found
+        return self._extents
+
+    def _walk(self) -> _Extents | None:
+        try:
+            keys, offsets, lengths = self._catalog.file.integer_extents(self._catalog.records)
+        except StoreFormatError:
+            return None
+        if len(keys) != self._count or np.any(keys != np.arange(self._count, dtype=np.uint64)):
+            return None
+        return offsets, lengths

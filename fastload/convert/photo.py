@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
@@ -88,25 +88,18 @@ class PhotoPacker:
         """The photo as the core can decode it, or None where only Pillow may be able to."""
         try:
             header = _core.jpeg_header(data)
-            codec, head, body, warnings = self._tiles(data) or _own_bytes(data)
+            record = self._tiles(data, header)
+            warnings = 0
+            if record is None:
+                warnings, height, width = _core.jpeg_check(data)
+                record = _own_bytes(data, header, height, width)
         except LimitError as error:
             raise RefusedError("limit", str(error)) from None
         except DecodeError:
             return None
-        record = Record(
-            codec,
-            header.orientation,
-            header.components == 1,
-            0,
-            header.height,
-            header.width,
-            len(data),
-            head,
-            body,
-        )
         return PackedPhoto(record, format_name, warnings, _core.xxh3_128(data))
 
-    def _tiles(self, data: bytes) -> tuple[Codec, bytes, bytes, int] | None:
+    def _tiles(self, data: bytes, header: _core.JpegHeader) -> Record | None:
         if not self._tile:
             return None
         try:
@@ -114,7 +107,8 @@ class PhotoPacker:
         except NotTileableError:
             return None
         body = b"".join((entropy, pack_restore_block(source_header, source_trailer)))
-        return Codec.TILES, head, body, 0
+        own = _own_bytes(data, header, header.height, header.width)
+        return replace(own, codec=Codec.TILES, head=head, body=body)
 
     @contextmanager
     def _memory(self, count: int) -> Iterator[None]:
@@ -128,8 +122,19 @@ class PhotoPacker:
             self._budget.release(count)
 
 
-def _own_bytes(data: bytes) -> tuple[Codec, bytes, bytes, int]:
-    return Codec.JPEG, b"", data, _core.jpeg_check(data)
+def _own_bytes(data: bytes, header: _core.JpegHeader, height: int, width: int) -> Record:
+    """The record that keeps a JPEG file as it is."""
+    return Record(
+        codec=Codec.JPEG,
+        orientation=header.orientation,
+        gray=header.components == 1,
+        index=0,
+        height=height,
+        width=width,
+        source_size=len(data),
+        head=b"",
+        body=data,
+    )
 
 
 def _other(data: bytes, image: Image.Image) -> PackedPhoto:

@@ -15,6 +15,7 @@ from fastload.store.handle import FileHandle
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, parse_header, unseal
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.lmdb_page import Tree
+from fastload.store.lmdb_walk import items
 from fastload.store.problem import Problem, load_problems
 
 __all__ = [
@@ -62,7 +63,7 @@ class Catalog:
             name: ColumnFile(name, self.file, extent, where)
             for name, extent in (
                 (key.decode("ascii", "backslashreplace"), extent)
-                for key, extent in self.file.items(columns)
+                for key, extent in items(self.file, columns)
             )
         }
         self._check_columns()

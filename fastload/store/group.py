@@ -5,17 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
-from fastload.errors import PackError, StoreFormatError
+from fastload.errors import PackError
 from fastload.records import Record, encode_record
 from fastload.store.catalog import META, PENDING, RECORDS, STATE
 from fastload.store.columns import MAX_COLUMN_BYTES, ColumnSpec
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader, seal
-from fastload.store.lmdb_file import LmdbFile
 from fastload.store.names import name_bytes
 from fastload.store.pack_file import PackFile, Transaction
-from fastload.store.pack_resume import read_state
 from fastload.store.pack_state import PackState
-from fastload.store.partial import LockedFile
 from fastload.store.pending import (
     NAME_COLUMNS,
     PROBLEMS_CHUNKS,
@@ -113,7 +110,7 @@ class Group:
         self.record_bytes += len(data)
         self.new_formats = formats[len(known_formats) :]
 
-    def write(self, file: PackFile, lock: LockedFile, first_index: int, state: PackState) -> None:
+    def write(self, file: PackFile, first_index: int, state: PackState) -> None:
         """Commit the group together with ``state``; the group itself stays as it is."""
         chunks = {
             chunk_key(name, state.sequence): seal(bytes(buffer.data))
@@ -126,7 +123,7 @@ class Group:
         for buffer in self._buffers.values():
             if state.count * buffer.spec.item_bytes > MAX_COLUMN_BYTES:
                 raise PackError(
-                    f"{lock.path}: column {buffer.spec.name} would have more than "
+                    f"column {buffer.spec.name} would have more than "
                     f"{MAX_COLUMN_BYTES} bytes; pack into several stores"
                 )
 
@@ -138,12 +135,8 @@ class Group:
             transaction.put(META, STATE, seal(state.to_json()))
 
         payload_bytes = self.record_bytes + sum(map(len, chunks.values()))
-        try:
-            # A record that needs pages of its own wastes half of one on average.
-            file.transact(put_all, payload_bytes + 2048 * len(self._records))
-        except PackError:
-            if not _is_committed(state, file, lock):
-                raise
+        # A record that needs pages of its own wastes half of one on average.
+        file.transact(put_all, payload_bytes + 2048 * len(self._records))
 
     def clear(self) -> None:
         """Forget what was written."""
@@ -153,16 +146,3 @@ class Group:
         self.new_formats = []
         for buffer in self._buffers.values():
             buffer.data = bytearray()
-
-
-def _is_committed(state: PackState, file: PackFile, lock: LockedFile) -> bool:
-    """Whether a commit that reported a failure is in the file all the same, and durable."""
-    try:
-        file.close()
-        found = read_state(LmdbFile(lock.descriptor, str(lock.path), cut_at_end=True), "state")
-        if found != state:
-            return False
-        lock.sync()
-    except (StoreFormatError, OSError):
-        return False
-    return True

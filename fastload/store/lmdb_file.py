@@ -11,11 +11,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fastload.errors import StoreFormatError
 from fastload.store import lmdb_page as layout
@@ -26,6 +22,8 @@ __all__ = ["Extent", "LmdbFile"]
 _META_BYTES = 152
 #: One pread never asks for more; Linux cuts longer ones short.
 _READ_BYTES = 1 << 30
+#: Where the second meta page may stand when the first does not say.
+_PAGE_SIZES = (4096, 16384, 65536, 8192, 32768)
 
 
 class Extent(NamedTuple):
@@ -44,6 +42,14 @@ class LmdbFile:
         cut_at_end: the last page may lie behind the file's end (liblmdb does not write pages that
             were taken and freed in one transaction); those reached must not.
 
+    Attributes:
+        file_bytes: size of the file.
+        page_bytes: size of a page.
+        page_count: pages that may be reached: 0 .. page_count - 1.
+        last_page: as the meta page says.
+        free: the tree of free pages.
+        main: the tree of named databases.
+
     Raises:
         StoreFormatError: no LMDB file, one of another version, or cut short.
     """
@@ -55,18 +61,16 @@ class LmdbFile:
         meta = self._newest_meta()
         self.page_bytes = meta.page_bytes
         self.last_page = meta.last_page
-        self.transaction = meta.transaction
         self.free = meta.free
         self.main = meta.main
-        self._whole_pages = self.file_bytes // self.page_bytes
-        if self.last_page >= self._whole_pages:
-            if not cut_at_end:
-                raise self.damaged(
-                    f"expected {(self.last_page + 1) * self.page_bytes} bytes, found "
-                    f"{self.file_bytes}: the file was cut short, copy or pack it again"
-                )
-        else:
-            self._whole_pages = self.last_page + 1
+        self.page_count = min(self.last_page + 1, self.file_bytes // self.page_bytes)
+        # What one transaction takes and frees is little beside the file.
+        most_pages = 2 * self.page_count + 65536 if cut_at_end else self.page_count
+        if self.last_page >= most_pages:
+            raise self.damaged(
+                f"expected {(self.last_page + 1) * self.page_bytes} bytes, found "
+                f"{self.file_bytes}: the file was cut short, copy or pack it again"
+            )
 
     def damaged(self, what: str) -> StoreFormatError:
         """The error to raise for damage."""
@@ -75,10 +79,8 @@ class LmdbFile:
     def _newest_meta(self) -> Meta:
         try:
             first = layout.parse_meta(self._pread(0, _META_BYTES))
-            # A second meta page of another size cannot belong to the first.
-            sizes = [first.page_bytes] if first else [4096, 16384, 65536, 8192, 32768]
             metas = [first] if first else []
-            for page_bytes in sizes:
+            for page_bytes in [first.page_bytes] if first else _PAGE_SIZES:
                 second = layout.parse_meta(self._pread(page_bytes, _META_BYTES))
                 if second is not None and second.page_bytes == page_bytes:
                     metas.append(second)
@@ -107,7 +109,7 @@ class LmdbFile:
         return b"".join(parts)
 
     def read(self, extent: Extent) -> bytes:
-        """A value's bytes; StoreFormatError where it leaves the file."""
+        """The bytes there; StoreFormatError where they leave the file."""
         if extent.offset < 0 or extent.offset + extent.length > self.file_bytes:
             raise self.damaged(f"bytes {extent.offset} + {extent.length} leave the file")
         data = self._pread(extent.offset, extent.length)
@@ -118,158 +120,74 @@ class LmdbFile:
             )
         return data
 
+    def read_page(self, number: int, *, is_leaf: bool) -> bytes:
+        """A tree's page, which must be a leaf or a branch as the tree's depth asks for."""
+        if not 2 <= number < self.page_count:
+            raise self.damaged(f"expected a page number of 2..{self.page_count - 1}: {number}")
+        page = self.read(Extent(number * self.page_bytes, self.page_bytes))
+        try:
+            found_leaf = layout.page_kind(page, number) == layout.PAGE_LEAF
+        except StoreFormatError as error:
+            raise self.damaged(str(error)) from error
+        if found_leaf != is_leaf:
+            raise self.damaged(
+                f"page {number}: expected {'a leaf' if is_leaf else 'a branch'} at this depth"
+            )
+        return page
+
+    def read_nodes(self, page: bytes, number: int) -> list[Node]:
+        """A leaf's entries."""
+        try:
+            return layout.leaf_nodes(page, number)
+        except StoreFormatError as error:
+            raise self.damaged(str(error)) from error
+
+    def read_children(self, page: bytes, number: int) -> list[tuple[bytes, int]]:
+        """``(least key, page number)`` of a branch's children."""
+        try:
+            return layout.branch_children(page, number)
+        except StoreFormatError as error:
+            raise self.damaged(str(error)) from error
+
     def tree(self, name: bytes) -> Tree | None:
         """The named database, or None."""
-        node = self._find(self.main, name)
-        if node is None:
+        found = self._find(self.main, name)
+        if found is None:
             return None
-        found, page, _number = node
-        if not found.flags & layout.NODE_SUB_TREE or found.flags & layout.NODE_BIG_DATA:
+        node, page, _number = found
+        if node.flags != layout.NODE_SUB_TREE:
             raise self.damaged(f"expected a database under {name!r}, found a value")
         try:
-            return layout.parse_tree(page[found.payload : found.payload + found.value_bytes])
+            return layout.parse_tree(page[node.payload : node.payload + node.value_bytes])
         except StoreFormatError as error:
             raise self.damaged(f"database {name!r}: {error}") from error
 
     def get(self, tree: Tree, key: bytes) -> Extent | None:
         """Where the value of a byte-string key stands, or None."""
         found = self._find(tree, key)
-        return None if found is None else self._extent(*found)
-
-    def items(
-        self, tree: Tree, prefix: bytes = b"", *, integer_keys: bool = False
-    ) -> Iterator[tuple[bytes, Extent]]:
-        """Entries whose byte-string keys begin with ``prefix``, in order; values are not read.
-
-        Pages that cannot hold such keys are passed over; overflow pages' headers are checked, and
-        the keys' order, except that of ``integer_keys``.
-        """
-        previous: bytes | None = None
-        for number, page in self._leaves(tree, prefix):
-            for node in self._leaf_nodes(page, number):
-                if previous is not None and node.key <= previous and not integer_keys:
-                    raise self.damaged(f"page {number}: keys out of order")
-                previous = node.key
-                if node.key.startswith(prefix):
-                    yield node.key, self._extent(node, page, number)
-
-    def integer_extents(
-        self, tree: Tree
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-        """``(keys, offsets, lengths)`` of a tree with integer keys, each uint64 [entries].
-
-        All lie inside the file. Overflow pages' own headers are not read: the values checked by
-        this walk are records, and a record names itself.
-        """
-        if tree.entries > self.file_bytes // 2:
-            raise self.damaged(f"{tree.entries} entries cannot stand in {self.file_bytes} bytes")
-        keys = np.empty(tree.entries, np.uint64)
-        offsets = np.empty(tree.entries, np.uint64)
-        lengths = np.empty(tree.entries, np.uint64)
-        done = 0
-        for number, page in self._leaves(tree):
-            try:
-                leaf = layout.integer_leaf(page, number)
-            except StoreFormatError as error:
-                raise self.damaged(str(error)) from error
-            end = done + len(leaf.keys)
-            if end > tree.entries:
-                raise self.damaged(f"more than the {tree.entries} entries claimed")
-            header_bytes = np.uint64(layout.PAGE_HEADER_BYTES)
-            last = leaf.big_pages + (leaf.value_bytes + header_bytes - np.uint64(1)) // np.uint64(
-                self.page_bytes
-            )
-            # The first comparison also keeps ``last`` from having wrapped around.
-            outside = (leaf.big_pages >= self._whole_pages) | (last >= self._whole_pages)
-            if np.any(leaf.big & outside):
-                raise self.damaged(f"page {number}: a value leaves the file")
-            keys[done:end] = leaf.keys
-            lengths[done:end] = leaf.value_bytes
-            offsets[done:end] = np.where(
-                leaf.big,
-                leaf.big_pages * np.uint64(self.page_bytes) + header_bytes,
-                leaf.payloads + np.uint64(number * self.page_bytes),
-            )
-            done = end
-        if done != tree.entries:
-            raise self.damaged(f"expected {tree.entries} entries, found {done}")
-        return keys, offsets, lengths
-
-    def _page(self, number: int) -> bytes:
-        if not 2 <= number < self._whole_pages:
-            raise self.damaged(f"expected a page number of 2..{self._whole_pages - 1}: {number}")
-        return self.read(Extent(number * self.page_bytes, self.page_bytes))
-
-    def _kind(self, page: bytes, number: int) -> int:
-        try:
-            return layout.page_kind(page, number)
-        except StoreFormatError as error:
-            raise self.damaged(str(error)) from error
-
-    def _leaf_nodes(self, page: bytes, number: int) -> list[Node]:
-        try:
-            return layout.leaf_nodes(page, number)
-        except StoreFormatError as error:
-            raise self.damaged(str(error)) from error
-
-    def _children(self, page: bytes, number: int) -> list[tuple[bytes, int]]:
-        try:
-            return layout.branch_children(page, number)
-        except StoreFormatError as error:
-            raise self.damaged(str(error)) from error
+        return None if found is None else self.extent(*found)
 
     def _find(self, tree: Tree, key: bytes) -> tuple[Node, bytes, int] | None:
         if tree.root == layout.NO_PAGE:
             return None
         number = tree.root
-        for level in range(1, tree.depth + 1):
-            page = self._page(number)
-            is_leaf = self._kind(page, number) == layout.PAGE_LEAF
-            if is_leaf != (level == tree.depth):
-                raise self.damaged(f"page {number}: expected the leaves at depth {tree.depth}")
-            if is_leaf:
-                for node in self._leaf_nodes(page, number):
-                    if node.key == key:
-                        return node, page, number
-                return None
-            children = self._children(page, number)
+        for _level in range(1, tree.depth):
+            children = self.read_children(self.read_page(number, is_leaf=False), number)
             least_keys = [least for least, _child in children]
             number = children[max(0, bisect_right(least_keys, key) - 1)][1]
-        raise self.damaged("a tree with a root but without depth")
+        page = self.read_page(number, is_leaf=True)
+        for node in self.read_nodes(page, number):
+            if node.key == key:
+                return node, page, number
+        return None
 
-    def _leaves(self, tree: Tree, prefix: bytes = b"") -> Iterator[tuple[int, bytes]]:
-        """``(number, page)`` of every leaf that may hold keys of that prefix, left to right."""
-        if tree.root == layout.NO_PAGE:
-            return
-        # However the pages point at each other, a walk ends after as many as the file has.
-        left = min(tree.branch_pages + tree.leaf_pages, self._whole_pages)
-        stack = [(tree.root, 1)]
-        while stack:
-            number, level = stack.pop()
-            left -= 1
-            if left < 0:
-                raise self.damaged("a tree with more pages than it claims")
-            page = self._page(number)
-            is_leaf = self._kind(page, number) == layout.PAGE_LEAF
-            if is_leaf != (level == tree.depth):
-                raise self.damaged(f"page {number}: expected the leaves at depth {tree.depth}")
-            if is_leaf:
-                yield number, page
-            else:
-                children = self._children(page, number)
-                for place in reversed(range(len(children))):
-                    least, child = children[place]
-                    is_past = least[: len(prefix)] > prefix
-                    is_before = place + 1 < len(children) and children[place + 1][0] <= prefix
-                    if not prefix or not (is_past or is_before):
-                        stack.append((child, level + 1))
-
-    def _extent(self, node: Node, page: bytes, number: int) -> Extent:
+    def extent(self, node: Node, page: bytes, number: int) -> Extent:
+        """Where a leaf entry's value stands; an overflow page's own header is checked."""
         if not node.flags & layout.NODE_BIG_DATA:
             return Extent(number * self.page_bytes + node.payload, node.value_bytes)
         first = int.from_bytes(page[node.payload : node.payload + 8], "little")
-        needed = -(-(node.value_bytes + layout.PAGE_HEADER_BYTES) // self.page_bytes)
-        if not 2 <= first <= self._whole_pages - needed:
+        needed = layout.overflow_pages(node.value_bytes, self.page_bytes)
+        if not 2 <= first <= self.page_count - needed:
             raise self.damaged(f"page {number}: a value at page {first} leaves the file")
         start = first * self.page_bytes
         header = self.read(Extent(start, layout.PAGE_HEADER_BYTES))

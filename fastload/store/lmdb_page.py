@@ -31,6 +31,7 @@ __all__ = [
     "branch_children",
     "integer_leaf",
     "leaf_nodes",
+    "overflow_pages",
     "page_kind",
     "parse_meta",
     "parse_tree",
@@ -144,6 +145,11 @@ def page_kind(page: bytes, number: int) -> int:
             f"flags {flags:#x}, bounds {lower}..{upper}"
         )
     return int(kind)
+
+
+def overflow_pages(value_bytes: int, page_bytes: int) -> int:
+    """Pages of their own that a value of that size takes."""
+    return -(-(value_bytes + PAGE_HEADER_BYTES) // page_bytes)
 
 
 def _pointers(page: bytes) -> tuple[int, ...]:

@@ -90,6 +90,9 @@ class PackFile:
                 # A commit that failed may have left LMDB's environment unusable.
                 self.close()
                 raise self._disk_error(error, payload_bytes) from error
+            except BaseException:
+                self.close()
+                raise
 
     def _open(self) -> lmdb.Environment:
         if self._environment is None:

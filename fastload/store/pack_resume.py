@@ -6,11 +6,14 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastload.errors import StoreFormatError
 from fastload.store.catalog import HEADER, META, PLAN, RECORDS, STATE
 from fastload.store.header import unseal
 from fastload.store.lmdb_file import LmdbFile
+from fastload.store.lmdb_page import PAGE_HEADER_BYTES
+from fastload.store.lmdb_walk import integer_extents, items
 from fastload.store.pack_state import PackPlan, PackState
 from fastload.store.partial import LockedFile
 
@@ -44,7 +47,7 @@ def read_state(file: LmdbFile, where: str) -> PackState | None:
 
 
 def read_progress(lock: LockedFile) -> Progress | None:
-    """What a partial file holds, every page that LMDB will follow checked.
+    """What a partial file holds, every page that liblmdb will follow checked.
 
     Returns:
         None where nothing was committed yet.
@@ -57,7 +60,8 @@ def read_progress(lock: LockedFile) -> Progress | None:
         return None
     try:
         file = LmdbFile(lock.descriptor, where, cut_at_end=True)
-        return _read_progress(file, where)
+        record_count = _PageCheck(file).run()
+        return _read_progress(file, where, record_count)
     except StoreFormatError as error:
         raise StoreFormatError(
             f"{error}; this half-packed store cannot be continued: pack it anew with --restart"
@@ -71,17 +75,10 @@ def _is_blank(lock: LockedFile) -> bool:
     return not any(os.pread(lock.descriptor, _BLANK_BYTES, 0))
 
 
-def _read_progress(file: LmdbFile, where: str) -> Progress | None:
-    _check_free_list(file)
-    trees = {name: file.tree(name) for name, _extent in file.items(file.main)}
-    for name, tree in trees.items():
-        if tree is not None and name != RECORDS:
-            for _entry in file.items(tree):
-                pass
-    meta, records = trees.get(META), trees.get(RECORDS)
-    entries = records.entries if records is not None else 0
+def _read_progress(file: LmdbFile, where: str, record_count: int) -> Progress | None:
+    meta = file.tree(META)
     if meta is None or meta.entries == 0:
-        if entries:
+        if record_count:
             raise file.damaged("records without a packing's state")
         return None
     plan_extent = file.get(meta, PLAN)
@@ -89,17 +86,72 @@ def _read_progress(file: LmdbFile, where: str) -> Progress | None:
     if plan_extent is None or state is None:
         raise file.damaged("expected a packing's plan and state, found another LMDB file")
     plan = PackPlan.from_json(unseal(file.read(plan_extent), where), f"{where}, plan")
-    if records is not None:
-        keys = file.integer_extents(records)[0]
-        if len(keys) != state.count or np.any(keys != np.arange(state.count, dtype=np.uint64)):
-            raise file.damaged(f"expected records 0..{state.count - 1}, found {len(keys)} others")
+    if record_count != state.count:
+        raise file.damaged(f"expected {state.count} records, found {record_count}")
     return Progress(plan, state, file.get(meta, HEADER) is not None)
 
 
-def _check_free_list(file: LmdbFile) -> None:
-    """Each entry is a count and as many page numbers; LMDB takes the count's word for it."""
-    for _key, extent in file.items(file.free, integer_keys=True):
-        words = np.frombuffer(file.read(extent)[: extent.length // 8 * 8], "<u8")
-        pages = words[1:]
-        if not len(words) or words[0] > len(pages) or np.any(pages[: words[0]] > file.last_page):
-            raise file.damaged("the list of free pages is damaged")
+class _PageCheck:
+    """Walks all trees and the free list; no page may be used twice, or used and free.
+
+    liblmdb will write into the pages of the free list, and takes every number in it on trust.
+    """
+
+    def __init__(self, file: LmdbFile) -> None:
+        self._file = file
+        self._uses = np.zeros(file.last_page + 2, np.int8)
+
+    def run(self) -> int:
+        """The number of records, which are numbered from 0 without a gap."""
+        file = self._file
+        for _key, extent in items(file, file.free, integer_keys=True, visit=self._use):
+            self._use_free(file.read(extent))
+        names = [name for name, _extent in items(file, file.main, visit=self._use)]
+        record_count = 0
+        for name in names:
+            tree = file.tree(name)
+            if tree is None:
+                continue
+            if name == RECORDS:
+                record_count = self._use_records(*integer_extents(file, tree, visit=self._use))
+            else:
+                for _entry in items(file, tree, visit=self._use):
+                    pass
+        if np.any(self._uses > 1):
+            raise file.damaged(f"page {int(np.argmax(self._uses > 1))} is used twice")
+        return record_count
+
+    def _use(self, first: int, count: int) -> None:
+        self._uses[first : first + count] += self._uses[first : first + count] < 2
+
+    def _use_free(self, value: bytes) -> None:
+        """An entry of the free list: a count, and as many page numbers."""
+        words = np.frombuffer(value[: len(value) // 8 * 8], "<u8")
+        if not len(words) or words[0] > len(words) - 1:
+            raise self._file.damaged("the list of free pages is damaged")
+        pages = words[1 : 1 + int(words[0])]
+        if np.any((pages < 2) | (pages > self._file.last_page)):
+            raise self._file.damaged("the list of free pages names one that is not there")
+        if len(np.unique(pages)) != len(pages):
+            raise self._file.damaged("the list of free pages names one twice")
+        self._uses[pages] += self._uses[pages] < 2
+
+    def _use_records(
+        self,
+        keys: NDArray[np.uint64],
+        offsets: NDArray[np.uint64],
+        lengths: NDArray[np.uint64],
+    ) -> int:
+        if np.any(keys != np.arange(len(keys), dtype=np.uint64)):
+            raise self._file.damaged(f"expected records 0..{len(keys) - 1}, found others")
+        page_bytes, header_bytes = np.uint64(self._file.page_bytes), np.uint64(PAGE_HEADER_BYTES)
+        # No value inside a leaf begins so early: an entry has its own header and key before it.
+        big = offsets % page_bytes == header_bytes
+        first = (offsets[big] // page_bytes).astype(np.int64)
+        last = ((offsets[big] + lengths[big] - np.uint64(1)) // page_bytes).astype(np.int64)
+        # +1 where a run begins, -1 behind its end: the sums are the uses of each page.
+        steps = np.bincount(first, minlength=len(self._uses) + 1)
+        steps -= np.bincount(last + 1, minlength=len(self._uses) + 1)
+        uses = np.cumsum(steps)[: len(self._uses)] + self._uses
+        self._uses = np.minimum(uses, 2).astype(np.int8)
+        return len(keys)

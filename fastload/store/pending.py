@@ -14,6 +14,7 @@ from fastload.store.catalog import PENDING
 from fastload.store.columns import ColumnSpec
 from fastload.store.header import unseal
 from fastload.store.lmdb_file import LmdbFile
+from fastload.store.lmdb_walk import items
 
 __all__ = ["NAME_COLUMNS", "PROBLEMS_CHUNKS", "ColumnBuffer", "PendingChunks", "chunk_key"]
 
@@ -25,11 +26,8 @@ NAME_COLUMNS: tuple[ColumnSpec, ...] = (
 #: "!" cannot stand in a column's name.
 PROBLEMS_CHUNKS = "!problems"
 #: NumPy's own letters mean other sizes to struct.
-_STRUCT_CODES = {
-    **{"u1": "B", "u2": "H", "u4": "I", "u8": "Q"},
-    **{"i1": "b", "i2": "h", "i4": "i", "i8": "q"},
-    **{"f2": "e", "f4": "f", "f8": "d"},
-}
+_STRUCT_CODES = {"u": {1: "B", 2: "H", 4: "I", 8: "Q"}, "i": {1: "b", 2: "h", 4: "i", 8: "q"}}
+_STRUCT_CODES["f"] = {2: "e", 4: "f", 8: "d"}
 
 
 def chunk_key(name: str, transaction: int) -> bytes:
@@ -44,7 +42,7 @@ class ColumnBuffer:
         self.spec = spec
         self._dtype = np.dtype(spec.dtype).newbyteorder("<")
         # struct refuses what does not fit, and costs a scalar a tenth of what NumPy would.
-        code = _STRUCT_CODES[self._dtype.kind + str(self._dtype.itemsize)]
+        code = _STRUCT_CODES[self._dtype.kind][self._dtype.itemsize]
         self._scalar = struct.Struct("<" + code) if not spec.item_shape else None
         self.data = bytearray()
 
@@ -86,7 +84,7 @@ class PendingChunks:
         """
         tree = self.file.tree(PENDING)
         prefix = f"{name}/".encode("ascii")
-        for key, extent in self.file.items(tree, prefix) if tree is not None else ():
+        for key, extent in items(self.file, tree, prefix) if tree is not None else ():
             data = unseal(self.file.read(extent), f"half-packed store, chunk {key.decode()}")
             yield key, data
 

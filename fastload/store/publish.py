@@ -28,6 +28,7 @@ from fastload.store.columns import OFFSET_COLUMNS, ColumnSpec, encode_column
 from fastload.store.handle import FileHandle
 from fastload.store.header import seal
 from fastload.store.lmdb_file import LmdbFile
+from fastload.store.lmdb_walk import integer_extents
 from fastload.store.names import Names
 from fastload.store.pack_file import PackFile, Transaction
 from fastload.store.pack_state import PackPlan, PackState
@@ -130,7 +131,7 @@ class Publication:
         pages = self._pages()
         tree = pages.tree(RECORDS)
         empty = np.zeros(0, np.uint64)
-        keys, offsets, lengths = pages.integer_extents(tree) if tree else (empty, empty, empty)
+        keys, offsets, lengths = integer_extents(pages, tree) if tree else (empty, empty, empty)
         if not np.array_equal(keys, np.arange(self._state.count, dtype=np.uint64)):
             raise StoreFormatError(
                 f"{self._where}: expected records 0..{self._state.count - 1}, found {len(keys)} "

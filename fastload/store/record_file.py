@@ -13,6 +13,7 @@ from fastload.records import MAX_RECORD_BYTES, Record, decode_record
 from fastload.store.catalog import Catalog
 from fastload.store.handle import FileHandle
 from fastload.store.lmdb_file import Extent
+from fastload.store.lmdb_walk import integer_extents
 
 __all__ = ["RecordFile"]
 
@@ -91,7 +92,7 @@ class RecordFile:
 
     def _walk(self) -> _Extents | None:
         try:
-            keys, offsets, lengths = self._catalog.file.integer_extents(self._catalog.records)
+            keys, offsets, lengths = integer_extents(self._catalog.file, self._catalog.records)
         except StoreFormatError:
             return None
         if len(keys) != self._count or np.any(keys != np.arange(self._count, dtype=np.uint64)):

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from fastload.errors import PackError, ResumeError
+from fastload.errors import PackError, ResumeError, StoreFormatError
 from fastload.records import Record
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.group import Group
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader
+from fastload.store.lmdb_file import LmdbFile
 from fastload.store.names import Names
 from fastload.store.pack_file import PackFile
-from fastload.store.pack_resume import read_progress
+from fastload.store.pack_resume import read_progress, read_state
 from fastload.store.pack_state import PackPlan, PackState
 from fastload.store.partial import LockedFile, fsync_folder, partial_path
 from fastload.store.problem import Problem
@@ -257,9 +258,31 @@ class StoreWriter:
             position=position,
             formats=state.formats + tuple(group.new_formats),
         )
-        group.write(self._file, lock, state.count, next_state)
-        self._state = next_state
-        group.clear()
+        try:
+            group.write(self._file, state.count, next_state)
+        except BaseException as error:
+            # A signal, or a failure to report: the group may be in the file all the same.
+            if not self._is_committed(lock, next_state):
+                raise
+            self._state = next_state
+            group.clear()
+            if not isinstance(error, PackError):
+                raise
+        else:
+            self._state = next_state
+            group.clear()
+
+    def _is_committed(self, lock: LockedFile, state: PackState) -> bool:
+        """Whether the file has that state, and will have it after a power loss."""
+        self._file.close()
+        try:
+            file = LmdbFile(lock.descriptor, str(self.partial_path), cut_at_end=True)
+            if read_state(file, str(self.partial_path)) != state:
+                return False
+            lock.sync()
+        except (StoreFormatError, OSError):
+            return False
+        return True
 
     def publish(self) -> Path:
         """Write the columns and the header, and rename the partial file to ``path``.

@@ -39,7 +39,7 @@ def damaged_samples() -> tuple[Sample, ...]:
         Sample("ones", b"\xff" * 5000),
         Sample("no-soi", plain[2:]),
         Sample("leading-bytes", b"\n" + plain),
-        Sample("missing-eoi", plain[:-2], False),
+        Sample("missing-eoi", plain[:-2]),
         Sample("missing-eoi-half", plain[:-1], False),
         Sample("cut-in-scan", plain[:half], False),
         Sample("cut-in-scan-with-eoi", plain[:half] + b"\xff\xd9", False),

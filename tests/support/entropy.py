@@ -19,7 +19,7 @@ class HuffmanTable:
     symbols: tuple[int, ...]
 
     def codes(self) -> dict[int, tuple[int, int]]:
-        """symbol -> (code, its length in bits)."""
+        """Symbol -> (code, its length in bits)."""
         result: dict[int, tuple[int, int]] = {}
         code = 0
         place = 0

@@ -125,7 +125,7 @@ def keep_scans(data: bytes, count: int) -> bytes:
     return join([*kept, Segment(EOI)] if kept[-1].marker != EOI else kept)
 
 
-def map_scan(data: bytes, change) -> bytes:  # noqa: ANN001 - bytes -> bytes
+def map_scan(data: bytes, change) -> bytes:
     """``data`` with ``change`` applied to the entropy-coded data of its first scan."""
     segments = split(data)
     place = next(i for i, segment in enumerate(segments) if segment.marker == SOS)

@@ -24,17 +24,16 @@ def pillow_rgb(data: bytes) -> np.ndarray:
     """The file's first picture as Pillow decodes it, uint8 [height, width, 3] RGB.
 
     Raises:
-        RefusedError: Pillow does not read it (or warns of a decompression bomb), with its reason.
+        RefusedError: Pillow does not read it, with its reason.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data)) as image:
                 return np.asarray(image.convert("RGB"))
     except (  # all that Pillow's plugins let through for broken files
         OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error,
-        OverflowError, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning,
+        OverflowError, MemoryError, Image.DecompressionBombError,
     ) as error:  # fmt: skip
         raise RefusedError(repr(error)) from error
 

@@ -131,6 +131,18 @@ Status guarded(ByteSpan file, const JpegLimits& limits, long& warnings, Work wor
 
 constexpr const char* suspended = "";
 
+// Whether a progressive file leaves some coefficient coarser than its quantizer. libjpeg then
+// guesses at what is missing, and 2.1 guesses otherwise than 3.x, which Pillow bundles.
+bool lacks_scans(const jpeg_decompress_struct& d) {
+  if (d.coef_bits == nullptr) return false;
+  for (int c = 0; c < d.num_components; ++c) {
+    for (int k = 0; k < DCTSIZE2; ++k) {
+      if (d.coef_bits[c][k] != 0) return true;
+    }
+  }
+  return false;
+}
+
 // Reads the header and starts to decode to RGBX. Returns what guarded() takes as a failure.
 const char* start(jpeg_decompress_struct& d, const Session& session, const JpegLimits& limits,
                   bool& too_large) {
@@ -148,7 +160,9 @@ const char* start(jpeg_decompress_struct& d, const Session& session, const JpegL
   d.out_color_space = JCS_EXT_RGBX;
   d.dct_method = JDCT_ISLOW;
   d.do_fancy_upsampling = TRUE;
-  return jpeg_start_decompress(&d) ? nullptr : suspended;
+  if (!jpeg_start_decompress(&d)) return suspended;
+  return lacks_scans(d) ? "it lacks scans, which each version of libjpeg smooths in its own way"
+                        : nullptr;
 }
 
 JSAMPROW row_buffer(jpeg_decompress_struct& d) {
@@ -170,6 +184,10 @@ constexpr int min_crop_width = 64;
 }  // namespace
 
 Status check_jpeg(ByteSpan file, const JpegLimits& limits, JpegReport& report) {
+  // libjpeg skips bytes in search of a marker; Pillow knows a JPEG by its first three.
+  if (file.size < 3 || file.data[0] != 0xFF || file.data[1] != 0xD8 || file.data[2] != 0xFF) {
+    return Status::error(Code::decode, "not a JPEG: expected it to start with FF D8 FF");
+  }
   bool too_large = false;
   const auto work = [&](jpeg_decompress_struct& d, const Session& session) -> const char* {
     const char* failure = start(d, session, limits, too_large);

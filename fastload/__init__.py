@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         FastloadError,
         LimitError,
         NoSpaceError,
+        NotTileableError,
         PackError,
         RecordError,
         ResumeError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         StoreClosedError,
         StoreError,
         StoreFormatError,
+        UnsupportedPictureError,
     )
     from fastload.loader import DataLoader
     from fastload.store import Store, StoreWriter
@@ -38,6 +40,7 @@ __all__ = [
     "LMDBDataset",
     "LimitError",
     "NoSpaceError",
+    "NotTileableError",
     "PackError",
     "RecordError",
     "ResumeError",
@@ -47,6 +50,7 @@ __all__ = [
     "StoreError",
     "StoreFormatError",
     "StoreWriter",
+    "UnsupportedPictureError",
     "__version__",
 ]
 

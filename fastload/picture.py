@@ -43,7 +43,7 @@ def open_picture(record: Record, data: Buffer) -> Image.Image:
             f"expected at most {MAX_PIXELS} pixels, found {record.height} x {record.width}"
         )
     pixels = np.empty((record.height, record.width, 3), dtype=np.uint8)
-    _core.decode(data, 0, 0, record.height, record.width, pixels)
+    _core.decode(data, (0, 0, record.height, record.width), pixels)
     image = Image.fromarray(pixels)
     if record.orientation > 1:
         exif = Image.Exif()

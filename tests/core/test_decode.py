@@ -23,6 +23,8 @@ from support.samples import (
 )
 from support.windows import edge_windows, random_windows
 
+pytestmark = pytest.mark.usefixtures("each_simd")
+
 
 def records_of(sample: Sample) -> list[tuple[str, bytes]]:
     """(what, record) for own bytes and, where it is tileable, for tiles."""

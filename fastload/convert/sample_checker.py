@@ -1,0 +1,119 @@
+"""Checking one sample of a store in every way there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from fastload import _core
+from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, read_file
+from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.names import unsafe_reason
+from fastload.errors import FastloadError
+from fastload.picture import open_picture
+from fastload.records import Codec, Record, decode_record, source_bytes
+from fastload.store import Store
+
+__all__ = ["SampleChecker"]
+
+_COLUMNS = ("height", "width", "orientation", "codec", "source_size")
+
+
+class SampleChecker:
+    """Checks single samples. Safe to use from many threads.
+
+    Args:
+        store: the store; its columns are loaded, and so verified, at once.
+        root: the source folder to compare with, or None.
+        deep: also compare all pixels with Pillow's.
+    """
+
+    def __init__(self, store: Store, root: str | None, deep: bool) -> None:
+        self._store = store
+        self._root = root
+        self._deep = deep
+        for name in store.column_names:
+            store.column(name)
+        self._columns = {name: store.column(name) for name in _COLUMNS}
+        self._hashes = store.column("content_hash")
+
+    def column_hash(self) -> bytes:
+        """XXH3-128 over all columns that do not depend on where LMDB put the records."""
+        return b"".join(
+            _core.xxh3_128(np.ascontiguousarray(self._store.column(name)).view(np.uint8).data)
+            for name in self._store.column_names
+            if name != "file_offset"
+        )
+
+    def check(self, _ticket: int, index: int) -> tuple[list[Finding], bytes]:
+        """All differences of one sample, and the XXH3-128 of its record."""
+        name = self._store.names[index]
+        try:
+            data = self._store.record_bytes(index, verify=True)
+            record = decode_record(data, verify_body=False)
+        except FastloadError as error:
+            return [Finding(name, Severity.PROBLEM, "record", str(error))], b""
+        findings = [
+            Finding(name, Severity.PROBLEM, kind, detail)
+            for kind, detail in self._differences(index, name, data, record)
+        ]
+        return findings, _core.xxh3_128(data)
+
+    def _differences(
+        self, index: int, name: str, data: bytes, record: Record
+    ) -> Iterator[tuple[str, str]]:
+        yield from self._column_differences(index, record)
+        pixels = None
+        try:
+            pixels = open_picture(record, data)
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow raises whatever the bytes lead it to
+            yield "decode", f"sample {index} cannot be decoded: {error}"
+        if record.codec is Codec.RAW:
+            return
+        try:
+            original = source_bytes(record)
+        except FastloadError as error:
+            yield "restore", f"sample {index}: the original file cannot be made: {error}"
+            return
+        if _core.xxh3_128(original) != self._hashes[index].tobytes():
+            yield "restore", f"sample {index}: not the bytes of the file that was packed"
+        if self._deep and pixels is not None and not _same_pixels(pixels, original):
+            yield "pixels", f"sample {index}: not the pixels that Pillow decodes from the file"
+        if self._root is not None:
+            yield from self._source_differences(name, original)
+
+    def _column_differences(self, index: int, record: Record) -> Iterator[tuple[str, str]]:
+        for column, values in self._columns.items():
+            expected, found = int(getattr(record, column)), int(values[index])
+            if expected != found:
+                yield (
+                    "column",
+                    f"sample {index}: {column} is {expected} in the record, {found} in the column",
+                )
+
+    def _source_differences(self, name: str, original: bytes) -> Iterator[tuple[str, str]]:
+        reason = unsafe_reason(name)
+        if reason is not None:
+            yield "unsafe-name", reason
+            return
+        try:
+            file = read_file(os.path.join(self._root or "", name), DEFAULT_MAX_FILE_BYTES)
+        except RefusedError as refused:
+            yield "source-missing", f"the file in the source: {refused.detail}"
+            return
+        if file.data != original:
+            yield (
+                "source-differs",
+                f"{len(file.data):,} bytes, not the {len(original):,} that were packed",
+            )
+
+
+def _same_pixels(pixels: Image.Image, original: bytes) -> bool:
+    with Image.open(BytesIO(original)) as image:
+        return np.array_equal(np.asarray(pixels), np.asarray(image.convert("RGB")))

@@ -76,11 +76,12 @@ class RecordError(StoreError):
     """One record of a store is damaged; the others may be read.
 
     Attributes:
-        index: the sample's index in the store.
+        index: the sample's index in the store; -1 where only the message says it, as after torch
+            has rebuilt a worker's exception from its text.
         name: its relative path in the source, or None where that is unknown.
     """
 
-    def __init__(self, message: str, *, index: int, name: str | None = None) -> None:
+    def __init__(self, message: str, *, index: int = -1, name: str | None = None) -> None:
         super().__init__(message)
         self.index = index
         self.name = name

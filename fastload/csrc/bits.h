@@ -8,6 +8,11 @@
 
 namespace fastload {
 
+// The value that JPEG codes as these `size` bits (T.81, F.2.2.1, EXTEND).
+inline int extended(int raw, int size) {
+  return raw + (((raw >> (size - 1)) - 1) & (1 - (1 << size)));
+}
+
 // Loads 8 bytes at a time: 8 bytes behind the end of the span have to be readable.
 // Reading on past the end yields whatever stands there and makes overrun() true.
 class BitReader {
@@ -30,11 +35,11 @@ class BitReader {
     buffer_ <<= bits;
     count_ -= bits;
   }
-  // `size` bits as JPEG codes a value of that size (T.81, F.2.2.1, EXTEND); size 1 to 15.
+  // A value of `size` bits, 1 to 15.
   int value(int size) {
     const int raw = static_cast<int>(peek(size));
     drop(size);
-    return raw + (((raw >> (size - 1)) - 1) & (1 - (1 << size)));
+    return extended(raw, size);
   }
 
   // Bits used past the end: positive where more were taken than the span holds.
@@ -48,68 +53,59 @@ class BitReader {
   int count_ = 0;
 };
 
-// Appends bits to a vector of bytes; with `stuffing`, a zero byte follows every 0xFF.
-// The vector is longer than what was written until finish() cuts it.
+// Where bits are put next. A small value that a loop keeps in registers: stores through a
+// byte pointer might change anything that lives in memory.
+struct BitCursor {
+  std::uint8_t* at = nullptr;
+  std::uint64_t buffer = 0;  // the bits that do not fill a byte yet, topmost first
+  int count = 0;
+
+  // 0 to 32 bits; those of `bits` above `size` have to be zero. Whole bytes go out at once,
+  // by one store of 8 bytes, which costs less than a branch that is hard to foresee.
+  void put(std::uint32_t bits, int size) {
+    count += size;
+    buffer |= static_cast<std::uint64_t>(bits) << (64 - count);
+    store_le(at, __builtin_bswap64(buffer));
+    at += count >> 3;
+    buffer <<= count & ~7;
+    count &= 7;
+  }
+};
+
+// Appends bits to a vector of bytes. The vector is longer than what was written, by at least
+// the 8 bytes that a BitReader wants behind its span.
 class BitWriter {
  public:
-  BitWriter(std::vector<std::uint8_t>& out, bool stuffing) : out_(out), stuffing_(stuffing) {
-    at_ = out.size();
-  }
+  explicit BitWriter(std::vector<std::uint8_t>& out) : out_(out) {}
 
-  // To be called before at most `bits` are put.
-  void reserve_bits(std::size_t bits) {
-    const std::size_t needed = at_ + bits / 4 + 16;  // twice the bytes, for stuffing
-    if (needed > out_.size()) out_.resize(needed + out_.size() / 2);
+  // A cursor with room for `bits`; nothing is written until it is given back by close().
+  BitCursor open(std::size_t bits) {
+    const std::size_t needed = at_ + bits / 8 + 16;
+    if (needed > out_.size()) out_.resize(needed + needed / 2);
+    BitCursor cursor = state_;
+    cursor.at = out_.data() + at_;
+    return cursor;
   }
-  // At most 32 bits; those of `bits` above `count` have to be zero.
-  void put(std::uint32_t bits, int count) {
-    buffer_ = (buffer_ << count) | bits;
-    count_ += count;
-    if (count_ >= 32) {
-      count_ -= 32;
-      word(static_cast<std::uint32_t>(buffer_ >> count_));
-    }
+  void close(const BitCursor& cursor) {
+    at_ = static_cast<std::size_t>(cursor.at - out_.data());
+    state_ = cursor;
   }
   // Fills the last byte with ones, as T.81 (F.1.2.3) asks. Returns the bytes written so far.
   std::size_t flush() {
-    reserve_bits(64);
-    if (count_ % 8 != 0) put((1u << (8 - count_ % 8)) - 1, 8 - count_ % 8);
-    for (; count_ >= 8; count_ -= 8) byte(static_cast<std::uint8_t>(buffer_ >> (count_ - 8)));
+    BitCursor cursor = open(8);
+    if (cursor.count > 0) cursor.put((1u << (8 - cursor.count)) - 1, 8 - cursor.count);
+    close(cursor);
     return at_;
   }
-  // As bytes, without bits and stuffing; only after flush().
-  void marker(std::uint8_t code) {
-    reserve_bits(16);
-    out_[at_++] = 0xFF;
-    out_[at_++] = code;
-  }
-  void finish() {
-    flush();
-    out_.resize(at_);
+  void restart() {
+    at_ = 0;
+    state_ = BitCursor{};
   }
 
  private:
-  void byte(std::uint8_t value) {
-    out_[at_++] = value;
-    if (stuffing_ && value == 0xFF) out_[at_++] = 0;
-  }
-  void word(std::uint32_t value) {
-    // A byte of value has all bits set where its complement's byte is zero.
-    const std::uint32_t inverse = ~value;
-    const bool has_ff = ((inverse - 0x01010101u) & ~inverse & 0x80808080u) != 0;
-    if (stuffing_ && has_ff) {
-      for (int shift = 24; shift >= 0; shift -= 8) byte(static_cast<std::uint8_t>(value >> shift));
-    } else {
-      store_le(out_.data() + at_, __builtin_bswap32(value));
-      at_ += 4;
-    }
-  }
-
   std::vector<std::uint8_t>& out_;
-  bool stuffing_;
   std::size_t at_ = 0;
-  std::uint64_t buffer_ = 0;
-  int count_ = 0;
+  BitCursor state_;
 };
 
 }  // namespace fastload

@@ -74,13 +74,12 @@ void HuffmanDecoder::build(const HuffmanSpec& spec) {
   }
 }
 
-int HuffmanDecoder::long_symbol(BitReader& reader) const {
-  const auto bits = static_cast<std::int32_t>(reader.peek(16));
+int HuffmanDecoder::find_long(std::int32_t bits) const {
   for (int length = lookup_bits + 1; length <= 16; ++length) {
     const auto l = static_cast<std::size_t>(length);
     if (bits < first_code_beyond_[l]) {
-      reader.drop(length);
-      return symbols_[static_cast<std::size_t>((bits >> (16 - length)) + symbol_offset_[l]) & 0xFF];
+      const auto index = static_cast<std::size_t>((bits >> (16 - length)) + symbol_offset_[l]);
+      return (length << 8) | symbols_[index & 0xFF];
     }
   }
   return invalid;
@@ -91,16 +90,16 @@ void AcDecoder::build(const HuffmanSpec& spec) {
   for (std::uint32_t bits = 0; bits < lookup_.size(); ++bits) {
     const std::uint32_t code = codes_.lookup_[bits];
     const std::uint32_t length = code >> 8;
-    const std::uint32_t run = (code >> 4) & 15;
-    const std::uint32_t size = code & 15;
+    const std::uint32_t symbol = code & 0xFF;
+    const std::uint32_t size = symbol & 15;
     if (code == 0) {
       lookup_[bits] = 0;
     } else if (size == 0 || length + size > lookup_bits) {
-      lookup_[bits] = length | (run << 8) | (size << 12);
+      lookup_[bits] = length | (symbol << 8);
     } else {
       const auto raw = static_cast<int>((bits >> (lookup_bits - length - size)) & ((1u << size) - 1));
-      const int value = raw < (1 << (size - 1)) ? raw + 1 - (1 << size) : raw;
-      lookup_[bits] = (length + size) | (run << 8) | (static_cast<std::uint32_t>(value) << 16);
+      const int value = extended(raw, static_cast<int>(size));
+      lookup_[bits] = (length + size) | (symbol << 8) | (static_cast<std::uint32_t>(value) << 16);
     }
   }
 }

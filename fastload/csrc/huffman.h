@@ -54,7 +54,15 @@ class HuffmanDecoder {
 
  private:
   friend class AcDecoder;
-  int long_symbol(BitReader& reader) const;
+  // Kept apart from the reader, so that a reader in registers need not go to memory for it.
+  int long_symbol(BitReader& reader) const {
+    const int found = find_long(static_cast<std::int32_t>(reader.peek(16)));
+    if (found < 0) return invalid;
+    reader.drop(found >> 8);
+    return found & 0xFF;
+  }
+  // length << 8 | symbol of the code that these 16 bits begin with, or `invalid`.
+  int find_long(std::int32_t bits) const;
 
   std::array<std::uint16_t, 1 << lookup_bits> lookup_;  // length << 8 | symbol; 0: longer
   std::array<std::int32_t, 18> first_code_beyond_;      // by length, left-aligned to 16 bits
@@ -65,13 +73,19 @@ class HuffmanDecoder {
 // Run and value of an AC coefficient in one look-up where code and value bits fit into it.
 class AcDecoder {
  public:
-  // What `lookup` gives: bits 0-7 how many bits to drop, 8-11 run, 12-15 size, 16-31 value.
-  // value != 0: all is known and size is 0. value == 0 and drop != 0: the code alone is known.
+  // What `lookup` gives: bits 0-7 how many bits to drop, 8-15 the symbol (run, size), 16-31 the
+  // value. value != 0: all is known, and its bits are dropped with the code's. Otherwise the
+  // code alone is known. 0: a longer code.
   static constexpr int lookup_bits = HuffmanDecoder::lookup_bits;
 
   void build(const HuffmanSpec& spec);
   std::uint32_t lookup(const BitReader& reader) const { return lookup_[reader.peek(lookup_bits)]; }
-  int long_symbol(BitReader& reader) const { return codes_.long_symbol(reader); }
+  // The symbol of an entry without a value; drops the code.
+  int symbol(BitReader& reader, std::uint32_t entry) const {
+    if (entry == 0) return codes_.long_symbol(reader);
+    reader.drop(static_cast<int>(entry & 0xFF));
+    return static_cast<int>((entry >> 8) & 0xFF);
+  }
 
  private:
   HuffmanDecoder codes_;

@@ -19,6 +19,9 @@ namespace fastload {
 void idct_portable(const std::int16_t* coefficients, std::uint8_t* out, std::ptrdiff_t stride);
 void idct_avx2(const std::int16_t* coefficients, std::uint8_t* out, std::ptrdiff_t stride);
 
+// The same where all coefficients outside the upper left 4 x 4 are zero.
+void idct_quarter_avx2(const std::int16_t* coefficients, std::uint8_t* out, std::ptrdiff_t stride);
+
 // The same for a block whose only coefficient is its first.
 void idct_flat(int dc, std::uint8_t* out, std::ptrdiff_t stride);
 

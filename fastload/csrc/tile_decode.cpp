@@ -3,60 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "block.h"
 #include "color.h"
 #include "cpu.h"
 #include "idct.h"
-#include "scan.h"
 
 namespace fastload {
 namespace {
 
 constexpr std::size_t reader_slack = 8;  // see BitReader
-
-// One block's coefficients, dequantized, in natural order. Returns the position of the last
-// one (0: only the first), or -1 for damaged data. `block` has to be zero but for [0].
-int decode_block(BitReader& reader, const HuffmanDecoder& dc, const AcDecoder& ac,
-                 const std::array<std::uint16_t, 64>& quant, int& prediction, std::int16_t* block) {
-  if (!reader.refill()) return -1;
-  const int dc_size = dc.symbol(reader);
-  if (dc_size < 0 || dc_size > max_dc_size) return -1;
-  if (dc_size > 0) prediction += reader.value(dc_size);
-  block[0] = static_cast<std::int16_t>(prediction * quant[0]);
-  int last = 0;
-  for (int k = 1; k < 64; ++k) {
-    if (!reader.refill()) return -1;
-    const std::uint32_t entry = ac.lookup(reader);
-    int run = static_cast<int>((entry >> 8) & 15);
-    int value = static_cast<std::int32_t>(entry) >> 16;
-    if (value != 0) {
-      reader.drop(static_cast<int>(entry & 0xFF));
-      k += run;
-      if (k > 63) return -1;
-    } else {
-      int size = static_cast<int>((entry >> 12) & 15);
-      if (entry != 0) {
-        reader.drop(static_cast<int>(entry & 0xFF));
-      } else {
-        const int symbol = ac.long_symbol(reader);
-        if (symbol < 0) return -1;
-        run = symbol >> 4;
-        size = symbol & 15;
-      }
-      if (size == 0) {
-        if (run != 15) break;
-        k += 15;
-        continue;
-      }
-      k += run;
-      if (k > 63) return -1;
-      value = reader.value(size);
-    }
-    const auto position = static_cast<std::size_t>(k);
-    block[natural_order[position]] = static_cast<std::int16_t>(value * quant[position]);
-    last = k;
-  }
-  return last;
-}
 
 struct McuRange {
   int begin = 0;
@@ -72,7 +27,7 @@ class Decoder {
  public:
   Decoder(const TileHead& head, ByteSpan entropy, std::size_t slack, TileScratch& scratch)
       : head_(head), frame_(head.frame), entropy_(entropy), slack_(slack), scratch_(scratch),
-        idct_(use_avx2() ? idct_avx2 : idct_portable) {}
+        kernels_(use_avx2() ? block_kernels_avx2() : block_kernels_portable()) {}
 
   Status run(const Window& region, std::uint8_t* rgbx, std::ptrdiff_t stride) {
     build_decoders();
@@ -166,14 +121,16 @@ class Decoder {
     const int y0 = (row - rows_.begin) * 8 * component.v;
     for (int by = 0; by < component.v; ++by) {
       for (int bx = 0; bx < component.h; ++bx) {
-        const int last = decode_block(reader, dc, ac, quant, prediction, block_);
+        const int last = kernels_.read(reader, dc, ac, quant, prediction, block_);
         if (last < 0) return false;
         if (wanted) {
           std::uint8_t* out = plane.data + (y0 + 8 * by) * plane.stride + x0 + 8 * bx;
           if (last == 0) {
             idct_flat(block_[0], out, plane.stride);
+          } else if (last <= last_of_quarter) {
+            kernels_.idct_quarter(block_, out, plane.stride);
           } else {
-            idct_(block_, out, plane.stride);
+            kernels_.idct(block_, out, plane.stride);
           }
         }
         if (last > 0) std::memset(block_, 0, sizeof block_);
@@ -202,7 +159,7 @@ class Decoder {
   ByteSpan entropy_;
   std::size_t slack_;
   TileScratch& scratch_;
-  void (*idct_)(const std::int16_t*, std::uint8_t*, std::ptrdiff_t);
+  const BlockKernels& kernels_;
   McuRange rows_;
   McuRange columns_;
   std::array<ComponentPlane, 3> planes_{};

@@ -58,70 +58,62 @@ struct SurveySink {
   const std::array<std::uint16_t, 64>& quant;
   std::array<std::uint32_t, 256>& ac_frequency;
   int difference = 0;
-  int total = 0;
-  std::array<int, 8> by_column{};
+  int total = 0;  // of the dequantized magnitudes
+  int count = 0;
+  std::array<int, 64> magnitudes;
+  std::array<std::uint8_t, 64> positions;
+
+  SurveySink(const std::array<std::uint16_t, 64>& table, std::array<std::uint32_t, 256>& frequency)
+      : quant(table), ac_frequency(frequency) {}
 
   void dc(int value) { difference = value; }
   void ac(int k, int symbol, std::uint32_t, int value) {
     ++ac_frequency[static_cast<std::size_t>(symbol)];
-    if (value == 0) return;
-    const auto position = static_cast<std::size_t>(k);
-    const int magnitude = std::abs(value) * quant[position];
-    total += magnitude;
-    by_column[natural_order[position] % 8u] += magnitude;
+    const auto n = static_cast<std::size_t>(count);
+    positions[n] = static_cast<std::uint8_t>(k);
+    magnitudes[n] = std::abs(value) * quant[static_cast<std::size_t>(k)];
+    total += magnitudes[n];
+    ++count;
   }
   // `dc` is the absolute value. See Note [no overflow in the inverse DCT].
-  bool within_bounds(int dc) {
-    const int magnitude = std::abs(dc) * quant[0];
-    if (total + magnitude <= max_column_pair_sum) return true;
-    by_column[0] += magnitude;
+  bool within_bounds(int dc) const {
+    const int dc_magnitude = std::abs(dc) * quant[0];
+    if (total + dc_magnitude <= max_column_pair_sum) return true;
+    std::array<int, 8> by_column{dc_magnitude};
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      by_column[natural_order[positions[i]] % 8u] += magnitudes[i];
+    }
     std::partial_sort(by_column.begin(), by_column.begin() + 2, by_column.end(), std::greater<>());
-    return total + magnitude <= 32767 && by_column[0] + by_column[1] <= max_column_pair_sum;
+    return total + dc_magnitude <= 32767 && by_column[0] + by_column[1] <= max_column_pair_sum;
   }
 };
 
-struct CopySink {
-  BitWriter& writer;
-  const HuffmanEncoder& ac_codes;
-  int difference = 0;
-  bool coded = true;
-
-  void dc(int) {}
-  void ac(int, int symbol, std::uint32_t bits, int) {
-    const auto s = static_cast<std::size_t>(symbol);
-    const int length = ac_codes.length[s];
-    coded &= length > 0;
-    const int size = symbol & 15;
-    writer.put((static_cast<std::uint32_t>(ac_codes.code[s]) << size) | bits, length + size);
-  }
-};
-
-// The same block with its DC difference written first.
-struct TranscodeSink : CopySink {
+// Writes a block with other codes, and its DC value as a difference to another prediction.
+struct TranscodeSink {
+  BitCursor out;
   const HuffmanEncoder& dc_codes;
-  int& source_dc;
-  int& target_dc;
-
-  TranscodeSink(BitWriter& out, const HuffmanEncoder& dc_encoder, const HuffmanEncoder& ac_encoder,
-                int& source, int& target)
-      : CopySink{out, ac_encoder}, dc_codes(dc_encoder), source_dc(source), target_dc(target) {}
+  const HuffmanEncoder& ac_codes;
+  int source_dc;
+  int target_dc;
+  bool coded = true;  // the tables have a code for everything so far
 
   void dc(int source_difference) {
     source_dc += source_difference;
     const int target_difference = source_dc - target_dc;
     target_dc = source_dc;
     const int size = bit_size(target_difference);
-    const auto s = static_cast<std::size_t>(size);
-    coded &= size <= max_dc_size && dc_codes.length[s] > 0;
-    writer.put((static_cast<std::uint32_t>(dc_codes.code[s]) << size) |
-                   value_bits(target_difference, size),
-               dc_codes.length[s] + size);
+    coded &= size <= max_dc_size;
+    put(dc_codes, size & 15, value_bits(target_difference, size & 15), size & 15);
   }
-};
+  void ac(int, int symbol, std::uint32_t bits, int) { put(ac_codes, symbol, bits, symbol & 15); }
 
-struct DropSink {
-  void dc(int) {}
-  void ac(int, int, std::uint32_t, int) {}
+ private:
+  void put(const HuffmanEncoder& codes, int symbol, std::uint32_t bits, int size) {
+    const auto s = static_cast<std::size_t>(symbol);
+    const int length = codes.length[s];
+    coded &= length > 0;
+    out.put((static_cast<std::uint32_t>(codes.code[s]) << size) | bits, length + size);
+  }
 };
 
 using Predictions = std::array<int, 4>;
@@ -254,7 +246,7 @@ Status survey(const Source& source, int tile_mcus, Survey& counts) {
                       counts.ac_frequency[static_cast<std::size_t>(component.ac)]};
   };
   bool extreme = false;
-  const auto done = [&](std::size_t c, const Component& component, SurveySink& sink) {
+  const auto done = [&](std::size_t c, const Component& component, const SurveySink& sink) {
     source_dc[c] += sink.difference;
     const int size = bit_size(source_dc[c] - tile_dc[c]);
     tile_dc[c] = source_dc[c];
@@ -293,15 +285,20 @@ Status write_tiles(const Source& source, const TileHead& head, std::vector<std::
     return *encoders.ac[static_cast<std::size_t>(c.ac)];
   };
   entropy.clear();
-  BitWriter writer(entropy, false);
+  BitWriter writer(entropy);
   auto reader = source.reader();
   Predictions source_dc{};
   Predictions tile_dc{};
   const auto make_sink = [&](std::size_t c, const Component& component) {
-    writer.reserve_bits(max_block_bits);
-    return TranscodeSink(writer, dc_codes(component), ac_codes(component), source_dc[c], tile_dc[c]);
+    return TranscodeSink{writer.open(max_block_bits), dc_codes(component), ac_codes(component),
+                         source_dc[c], tile_dc[c]};
   };
-  const auto done = [](std::size_t, const Component&, TranscodeSink& sink) { return sink.coded; };
+  const auto done = [&](std::size_t c, const Component&, const TranscodeSink& sink) {
+    writer.close(sink.out);
+    source_dc[c] = sink.source_dc;
+    tile_dc[c] = sink.target_dc;
+    return sink.coded;
+  };
   std::size_t tile_start = 0;
   const int padded_columns = head.tile_columns * head.tile_mcus;
   for (int row = 0; row < frame.mcu_rows(); ++row) {
@@ -314,9 +311,10 @@ Status write_tiles(const Source& source, const TileHead& head, std::vector<std::
         if (!reader.mcu(make_sink, done)) return refuse("damaged entropy-coded data");
       } else {
         for_each_block(frame, [&](std::size_t, const Component& component) {
-          writer.reserve_bits(64);
-          writer.put(dc_codes(component).code[0], dc_codes(component).length[0]);
-          writer.put(ac_codes(component).code[0], ac_codes(component).length[0]);
+          BitCursor out = writer.open(64);
+          out.put(dc_codes(component).code[0], dc_codes(component).length[0]);
+          out.put(ac_codes(component).code[0], ac_codes(component).length[0]);
+          writer.close(out);
           return true;
         });
       }
@@ -328,8 +326,19 @@ Status write_tiles(const Source& source, const TileHead& head, std::vector<std::
       }
     }
   }
-  writer.finish();
+  entropy.resize(tile_start);
   return Status::success();
+}
+
+// Appends a stretch of entropy-coded data, with a zero byte behind every 0xFF.
+void append_stuffed(std::vector<std::uint8_t>& file, ByteSpan plain) {
+  while (plain.size > 0) {
+    const auto* ff = static_cast<const std::uint8_t*>(std::memchr(plain.data, 0xFF, plain.size));
+    const std::uint8_t* stop = ff != nullptr ? ff + 1 : plain.end();
+    file.insert(file.end(), plain.data, stop);
+    if (ff != nullptr) file.push_back(0);
+    plain = plain.from(static_cast<std::size_t>(stop - plain.data));
+  }
 }
 
 }  // namespace
@@ -408,7 +417,13 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
 
   file.assign(source_header.data, source_header.end());
   file.reserve(source_header.size + entropy.size + entropy.size / 8 + source_trailer.size);
-  BitWriter writer(file, true);
+  std::vector<std::uint8_t> stretch;
+  BitWriter writer(stretch);
+  const auto end_stretch = [&] {
+    const std::size_t size = writer.flush();
+    append_stuffed(file, {stretch.data(), size});
+    writer.restart();
+  };
   Predictions source_dc{};  // of the tiles that are read
   Predictions file_dc{};    // of the file that is written
   std::vector<std::uint8_t> tile_bytes;
@@ -425,25 +440,29 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
       const int end = std::min(column + head.tile_mcus, frame.mcu_columns());
       for (int mcu = column; mcu < end; ++mcu, ++mcu_index) {
         if (interval != 0 && mcu_index != 0 && mcu_index % interval == 0) {
-          writer.flush();
-          writer.marker(static_cast<std::uint8_t>(0xD0 + (mcu_index / interval - 1) % 8));
+          end_stretch();
+          file.push_back(0xFF);
+          file.push_back(static_cast<std::uint8_t>(0xD0 + (mcu_index / interval - 1) % 8));
           file_dc = {};
         }
         const bool copied = for_each_block(head.frame, [&](std::size_t c, const Component& coded) {
-          writer.reserve_bits(max_block_bits);
           const Component& original = frame.at(static_cast<int>(c));
-          TranscodeSink sink(writer, *encoders.dc[static_cast<std::size_t>(original.dc)],
+          TranscodeSink sink{writer.open(max_block_bits),
+                             *encoders.dc[static_cast<std::size_t>(original.dc)],
                              *encoders.ac[static_cast<std::size_t>(original.ac)], source_dc[c],
-                             file_dc[c]);
-          return read_block(reader, decoders.dc[static_cast<std::size_t>(coded.dc)],
-                            decoders.ac[static_cast<std::size_t>(coded.ac)], sink) &&
-                 sink.coded;
+                             file_dc[c]};
+          const bool read = read_block(reader, decoders.dc[static_cast<std::size_t>(coded.dc)],
+                                       decoders.ac[static_cast<std::size_t>(coded.ac)], sink);
+          writer.close(sink.out);
+          source_dc[c] = sink.source_dc;
+          file_dc[c] = sink.target_dc;
+          return read && sink.coded;
         });
         if (!copied) return damaged("a tile's data");
       }
     }
   }
-  writer.finish();
+  end_stretch();
   file.insert(file.end(), source_trailer.data, source_trailer.end());
   return Status::success();
 }

@@ -132,7 +132,7 @@ class _PageCheck:
         pages = words[1 : 1 + int(words[0])]
         if np.any((pages < 2) | (pages > self._file.last_page)):
             raise self._file.damaged("the list of free pages names one that is not there")
-        if len(np.unique(pages)) != len(pages):
+        if np.any(np.diff(np.sort(pages)) == 0):
             raise self._file.damaged("the list of free pages names one twice")
         self._uses[pages] += self._uses[pages] < 2
 

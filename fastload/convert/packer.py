@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.job import PackJob
 from fastload.convert.options import PackOptions
+from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.sources import find_source
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary, misnamed
@@ -73,9 +73,7 @@ def pack(
         source, options.layout, follow_links=options.follow_links, extensions=options.extensions
     )
     with ExitStack() as stack:
-        # Pillow warns of large pictures and odd palettes, by a module that all threads share.
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
+        stack.enter_context(quiet_pillow())
         targets = plan_targets(opened, destination, split_stores, options.overwrite)
         writers = {
             target.path: stack.enter_context(_writer(target, options))

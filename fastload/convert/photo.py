@@ -8,6 +8,7 @@ bytes in a form that the core decodes, everything else keeps them for Pillow.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from fastload.convert.sniff import SNIFF_BYTES, format_by_bytes
 from fastload.errors import DecodeError, LimitError, NotTileableError
 from fastload.records import Codec, Record, pack_restore_block
 
-__all__ = ["PackedPhoto", "PhotoPacker"]
+__all__ = ["PackedPhoto", "PhotoPacker", "quiet_pillow"]
 
 T = TypeVar("T")
 
@@ -31,6 +32,17 @@ _REFUSED_FORMATS = frozenset({"EPS", "WMF"})
 _ORIENTATION_TAG = 0x0112
 # Coefficients (2 bytes, 3 components), their copy in tile order, and output, seen at the peak.
 _DECODE_BYTES_A_PIXEL = 16
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Without Pillow's warnings of large pictures, odd palettes and the like.
+
+    Python's filters are shared by all threads: use it around the work of threads, not within.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +101,15 @@ class PhotoPacker:
         try:
             header = _core.jpeg_header(data)
             record = self._tiles(data, header)
-            warnings = 0
+            warning_count = 0
             if record is None:
-                warnings, height, width = _core.jpeg_check(data)
+                warning_count, height, width = _core.jpeg_check(data)
                 record = _own_bytes(data, header, height, width)
         except LimitError as error:
             raise RefusedError("limit", str(error)) from None
         except DecodeError:
             return None
-        return PackedPhoto(record, format_name, warnings, _core.xxh3_128(data))
+        return PackedPhoto(record, format_name, warning_count, _core.xxh3_128(data))
 
     def _tiles(self, data: bytes, header: _core.JpegHeader) -> Record | None:
         if not self._tile:

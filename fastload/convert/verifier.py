@@ -11,6 +11,7 @@ from typing import Any
 from fastload import _core
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.ordered import available_cores, ordered
+from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent, Throttled
 from fastload.convert.sample_checker import SampleChecker
 from fastload.convert.unlisted import unlisted
@@ -95,7 +96,7 @@ def verify(
             on_finding(finding)
 
     root = None if source is None else os.path.abspath(os.fsdecode(source))
-    with Store(store) as opened:
+    with quiet_pillow(), Store(store) as opened:
         checker = SampleChecker(opened, root, deep)
         count = workers or available_cores()
         shown = progress or Silent()

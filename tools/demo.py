@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ def main() -> None:
     compare_pixels(store, split)
     compare_rates(store, split, workers)
     train(store, split, workers)
-    report("store", f"{store}; look at it with: fastload inspect {store}")
+    report("store", f"{store}; look at it: {Path(sys.executable).parent}/fastload inspect {store}")
 
 
 def pack_folder(folder: Path, store: Path) -> Summary:

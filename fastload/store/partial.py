@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import weakref
@@ -50,7 +51,8 @@ class LockedFile:
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             except OSError as error:
-                kind = NoSpaceError if error.errno == 28 else PackError
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                kind = NoSpaceError if full else PackError
                 raise kind(f"{path}: cannot be written: {error.strerror}") from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

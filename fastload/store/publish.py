@@ -69,7 +69,8 @@ class Publication:
         tree = pages.tree(COLUMNS)
         extent = pages.get(tree, name.encode("ascii")) if tree is not None else None
         if extent is not None:
-            return ColumnFile(name, pages, extent, self._where).load(self._lock.descriptor)
+            # A copy: a mapping would keep a duplicate of the descriptor, and so the lock.
+            return ColumnFile(name, pages, extent, self._where).load(self._lock.descriptor).copy()
         return makers[name]()[0]
 
     def write(self) -> PackState:

@@ -152,6 +152,13 @@ void check_rgb(const Buffer& buffer, int height, int width) {
   }
 }
 
+Two record_size(nb::handle data) {
+  const Buffer bytes(data, false);
+  Record record;
+  raise_unless_ok(parse_record(bytes.bytes(), record));
+  return {record.height, record.width};
+}
+
 void decode(nb::handle data, const Four& region, nb::handle out) {
   const Buffer bytes(data, false);
   const Buffer target(out, true);
@@ -178,39 +185,36 @@ DType dtype_of(int code) {
   return static_cast<DType>(code);
 }
 
-Output output_of(const Buffer& target, DType dtype, const std::optional<Buffer>& table) {
+Output output_of(const Buffer& target, DType dtype, int channels, const Window& window,
+                 const std::optional<Buffer>& table) {
   const Py_buffer& view = target.view();
   const Py_ssize_t item = dtype == DType::uint8 ? 1 : dtype == DType::float32 ? 4 : 2;
-  if (view.ndim != 3 || view.readonly || view.itemsize != item || view.shape[0] != 3) {
-    throw nb::value_error("out has to be a writable array of shape [3, height, width] and its dtype");
+  if (view.ndim != 3 || view.readonly || view.itemsize != item || view.shape[0] != channels ||
+      view.shape[1] != window.height || view.shape[2] != window.width) {
+    throw nb::value_error("out has to be a writable array of shape [channels, height, width]");
   }
-  if (table && (table->bytes().size != static_cast<std::size_t>(3 * kTableSize * item))) {
-    throw nb::value_error("table has to be an array of shape [3, 256] and of out's dtype");
+  if (table && table->bytes().size != static_cast<std::size_t>(channels * kTableSize * item)) {
+    throw nb::value_error("table has to be an array of shape [channels, 256] and of out's dtype");
   }
   return {view.buf,
           dtype,
-          3,
+          channels,
           view.strides[0] / item,
           view.strides[1] / item,
           view.strides[2] / item,
           table ? table->view().buf : nullptr};
 }
 
-struct RenderArguments {
-  Geometry geometry;
-  Fill fill;
-  int dtype;
-};
-
 Geometry geometry_of(const Four& crop, const Two& resize, const Four& window, int filter, int order,
                      bool flip_horizontal, bool flip_vertical) {
   if (filter < 0 || filter > 5) throw nb::value_error("filter has to be one of Pillow's, 0 to 5");
+  if (order < 0 || order > 2) throw nb::value_error("order has to be 0 to 2");
   return {to_window(crop),
           std::get<0>(resize),
           std::get<1>(resize),
           to_window(window),
           static_cast<Filter>(filter),
-          order == 0 ? PassOrder::horizontal_first : PassOrder::cheaper_first,
+          static_cast<PassOrder>(order),
           flip_horizontal,
           flip_vertical};
 }
@@ -224,11 +228,12 @@ Fill fill_of(const std::tuple<int, int, int>& fill) {
 }
 
 template <typename Run>
-void render_into(nb::handle out, int dtype, nb::handle table, Run run) {
+void render_into(nb::handle out, int dtype, int channels, const Window& window, nb::handle table,
+                 Run run) {
   const Buffer target(out, true);
   std::optional<Buffer> values;
   if (!table.is_none()) values.emplace(table, false);
-  const Output output = output_of(target, dtype_of(dtype), values);
+  const Output output = output_of(target, dtype_of(dtype), channels, window, values);
   Status status;
   {
     nb::gil_scoped_release release;
@@ -245,9 +250,7 @@ void decode_resized_crop(nb::handle data, const Four& crop, const Two& resize, c
   const Geometry geometry =
       geometry_of(crop, resize, window, filter, order, flip_horizontal, flip_vertical);
   const Fill color = fill_of(fill);
-  render_into(out, dtype, table, [&](const Output& output) {
-    const Window& w = geometry.window;
-    (void)w;
+  render_into(out, dtype, 3, geometry.window, table, [&](const Output& output) {
     Record record;
     Status status = parse_record(bytes.bytes(), record);
     return status.ok() ? render_record(record, 0, geometry, color, output, thread_scratch())
@@ -262,18 +265,17 @@ void resample(nb::handle image, const Four& crop, const Two& resize, const Four&
   const Geometry geometry =
       geometry_of(crop, resize, window, filter, order, flip_horizontal, flip_vertical);
   const Fill color = fill_of(fill);
-  const nb::tuple shape = nb::cast<nb::tuple>(image.attr("shape"));
-  const int height = nb::cast<int>(shape[0]);
-  const int width = nb::cast<int>(shape[1]);
+  const Py_buffer& view = pixels.view();
+  const bool gray = view.ndim == 2;
+  if (view.itemsize != 1 || !(gray || (view.ndim == 3 && view.shape[2] == 3))) {
+    throw nb::value_error("image has to be a uint8 array of shape [height, width] or [height, width, 3]");
+  }
   SourcePixels source;
   source.data = pixels.bytes().data;
-  source.row_stride = std::ptrdiff_t{3} * width;
-  source.pixel_bytes = 3;
-  source.region = {0, 0, height, width};
-  if (pixels.bytes().size != 3 * static_cast<std::size_t>(height) * static_cast<std::size_t>(width)) {
-    throw nb::value_error("image has to be a uint8 array of shape [height, width, 3]");
-  }
-  render_into(out, dtype, table, [&](const Output& output) {
+  source.pixel_bytes = gray ? 1 : 3;
+  source.row_stride = source.pixel_bytes * view.shape[1];
+  source.region = {0, 0, static_cast<int>(view.shape[0]), static_cast<int>(view.shape[1])};
+  render_into(out, dtype, gray ? 1 : 3, geometry.window, table, [&](const Output& output) {
     return render(source, geometry, color, output, thread_scratch().render);
   });
 }
@@ -338,6 +340,7 @@ NB_MODULE(_core, m) {
         nb::arg("max_pixels") = default_max_pixels);
   m.def("untile_jpeg", &untile_file, nb::arg("head"), nb::arg("entropy"), nb::arg("source_header"),
         nb::arg("source_trailer"));
+  m.def("record_size", &record_size, nb::arg("record"));
   m.def("decode", &decode, nb::arg("record"), nb::arg("region"), nb::arg("out"));
   m.def("decode_resized_crop", &decode_resized_crop, nb::arg("record"), nb::arg("crop"),
         nb::arg("resize"), nb::arg("window"), nb::arg("filter"), nb::arg("order"),

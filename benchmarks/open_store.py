@@ -1,8 +1,8 @@
 """How long a store of many samples takes to open, and how much memory of its own it holds.
 
-Makes a genuine store of ``--samples`` raw pictures of one pixel (through StoreWriter), then opens it
-in fresh processes, touches a name and a column, reads records, and checks what it read. Memory is
-RssAnon: pages that the process owns, not pages of the file that the kernel maps and may drop.
+Makes a genuine store of ``--samples`` raw pictures of one pixel (through StoreWriter), then opens
+it in fresh processes, touches a name and a column, reads records, and checks what it read. Memory
+is RssAnon: pages that the process owns, not pages of the file that the kernel maps and may drop.
 
     python benchmarks/open_store.py --samples 1000000 --repeat 5
 """
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,10 @@ from fastload.store import WriterHeader
 
 CLASSES = 1000
 GROUP = 50_000
+PIXEL = Record(
+    Codec.RAW, orientation=0, gray=False, index=0, height=1, width=1, source_size=0,
+    head=b"", body=b"",
+)  # fmt: skip
 
 
 def name_of(index: int) -> str:
@@ -50,7 +55,7 @@ def make_store(path: Path, samples: int) -> float:
     started = time.perf_counter()
     with StoreWriter(path, header) as writer:
         for index in range(samples):
-            record = Record(Codec.RAW, 0, False, 0, 1, 1, 0, b"", pixel_of(index))
+            record = replace(PIXEL, body=pixel_of(index))
             writer.append(record, name=name_of(index), class_id=index % CLASSES, format="RAW")
             if index % GROUP == GROUP - 1:
                 writer.commit(index + 1)

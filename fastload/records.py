@@ -16,8 +16,8 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-from fastload import _core
 from fastload.errors import StoreFormatError
+from fastload.native import _core
 
 __all__ = [
     "HEADER_BYTES",
@@ -53,9 +53,7 @@ _ENTROPY_SIZE_OFFSET = 12  # within a head of codec tiles
 class Codec(IntEnum):
     """How a record keeps its picture."""
 
-    TILES = (
-        1  #: JPEG, transcoded without loss to one restart interval a tile; restorable
-    )
+    TILES = 1  #: JPEG, transcoded without loss to one restart interval a tile; restorable
     JPEG = 2  #: the file's own JPEG bytes
     RAW = 3  #: height x width x 3 bytes of RGB; the source's bytes are gone
     OTHER = 4  #: the file's own bytes, which Pillow decodes
@@ -123,9 +121,7 @@ def encode_record(record: Record, *, index: int | None = None) -> bytes:
             record.source_size,
         )
     except struct.error as error:
-        raise ValueError(
-            f"a field of the record does not fit its place: {error}"
-        ) from error
+        raise ValueError(f"a field of the record does not fit its place: {error}") from error
     head_hash = _HASH.pack(_core.xxh3_64(header + record.head))
     return b"".join((header, head_hash, record.head, record.body))
 
@@ -159,9 +155,7 @@ def decode_record(data: Buffer, *, verify_body: bool = True) -> Record:
         source_size,
     ) = _HEADER.unpack_from(view)
     if magic != _MAGIC:
-        raise StoreFormatError(
-            f"record: expected the magic {_MAGIC!r}, found {magic!r}"
-        )
+        raise StoreFormatError(f"record: expected the magic {_MAGIC!r}, found {magic!r}")
     if version != _VERSION:
         raise StoreFormatError(
             f"record: expected version {_VERSION}, found {version}; "
@@ -181,12 +175,7 @@ def decode_record(data: Buffer, *, verify_body: bool = True) -> Record:
             f"record: expected the checksum {head_hash:016x} of header and head, "
             f"found {found_hash:016x}"
         )
-    if (
-        codec not in Codec._value2member_map_
-        or orientation > 8
-        or flags & ~_FLAG_GRAY
-        or zero
-    ):
+    if codec not in Codec._value2member_map_ or orientation > 8 or flags & ~_FLAG_GRAY or zero:
         raise StoreFormatError(
             "record: expected codec 1..4, orientation 0..8, flags 0..1 and zero padding, "
             f"found {codec}, {orientation}, {flags} and {zero}"
@@ -246,9 +235,7 @@ def unpack_restore_block(body: Buffer, entropy_size: int) -> tuple[bytes, bytes]
         # One byte more than claimed, so that a longer stream shows and cannot fill the memory.
         plain = inflater.decompress(packed, total_bytes + 1)
     except zlib.error as error:
-        raise StoreFormatError(
-            f"restore block: damaged compressed data ({error})"
-        ) from error
+        raise StoreFormatError(f"restore block: damaged compressed data ({error})") from error
     if len(plain) != total_bytes or not inflater.eof or inflater.unused_data:
         raise StoreFormatError(
             f"restore block: expected {total_bytes} bytes of header and trailer, "

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload import _core
 from fastload.errors import StoreFormatError
+from fastload.native import _core
 from fastload.store.columns import PREFIX_BYTES, ColumnPrefix, parse_prefix
 from fastload.store.lmdb_file import Extent, LmdbFile
 

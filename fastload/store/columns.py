@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastload import _core
 from fastload.errors import StoreFormatError
+from fastload.native import _core
+from fastload.store.lmdb_page import PAGE_HEADER_BYTES
 
 __all__ = [
     "MAX_COLUMN_BYTES",
@@ -139,7 +140,7 @@ def encode_column(name: str, values: NDArray[np.generic], page_bytes: int) -> by
             own, where the data starts on a multiple of 64 bytes.
     """
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    blob = bytearray(max(PREFIX_BYTES + little.nbytes, page_bytes))
+    blob = bytearray(max(PREFIX_BYTES + little.nbytes, page_bytes - PAGE_HEADER_BYTES))
     data = memoryview(blob)[PREFIX_BYTES : PREFIX_BYTES + little.nbytes]
     np.frombuffer(data, np.uint8)[:] = little.reshape(-1).view(np.uint8)
     item_shape = little.shape[1:]

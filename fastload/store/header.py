@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from fastload import _core
 from fastload.errors import StoreFormatError
+from fastload.native import _core
 from fastload.store.checked_json import dump_json, load_json
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload import _core
 from fastload.errors import StoreFormatError
+from fastload.native import _core
 
 __all__ = ["Names", "name_bytes"]
 

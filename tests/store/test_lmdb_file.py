@@ -50,7 +50,7 @@ def write(path: Path, name: str, entries: dict[bytes, bytes], *, steps: int = 1)
 
 
 def compact(path: Path, copy: Path) -> None:
-    """liblmdb's own compacting copy."""
+    """A compacting copy by liblmdb itself."""
     environment = lmdb.open(str(path), subdir=False, lock=False, readonly=True, max_dbs=4)
     environment.copy(str(copy), compact=True)
     environment.close()

@@ -130,7 +130,7 @@ def test_numpy_integers_are_indices(store: Store) -> None:
 def test_a_compacted_copy_reads_the_same_after_one_walk(
     store_path: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """lmdb's compaction moves pages: the offsets that were published do not hold."""
+    """Compaction by lmdb moves pages: the offsets that were published do not hold."""
     environment = lmdb.open(str(store_path), subdir=False, readonly=True, lock=False)
     environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
     environment.close()
@@ -166,7 +166,7 @@ def test_a_damaged_body_is_told_by_index_and_name(own_path: Path, store: Store) 
     flip(own_path, offset + length - 1)
     with Store(own_path) as damaged:
         for _ in range(2):
-            with pytest.raises(RecordError, match="sample 7 .*checksum") as caught:
+            with pytest.raises(RecordError, match=r"sample 7 .*checksum") as caught:
                 damaged.record(7)
             assert caught.value.index == 7
             assert caught.value.name == store.names[7]
@@ -213,7 +213,7 @@ def test_a_damaged_column_is_told_when_it_is_asked_for(own_path: Path, store: St
     flip(own_path, offset + 10)
     with Store(own_path) as damaged:
         assert damaged.column("width").tobytes() == store.column("width").tobytes()
-        with pytest.raises(StoreFormatError, match="checksum .* of column height"):
+        with pytest.raises(StoreFormatError, match=r"checksum .* of column height"):
             damaged.column("height")
 
 

@@ -432,9 +432,7 @@ def test_the_map_grows_with_the_data_and_not_beyond(path: Path) -> None:
         writer.publish()
     size = path.stat().st_size
     assert size < 1.02 * 20 * len(body)
-    map_bytes = max(
-        struct.unpack_from("<Q", path.read_bytes(), page + 32)[0] for page in (0, 4096)
-    )
+    map_bytes = max(struct.unpack_from("<Q", path.read_bytes(), page + 32)[0] for page in (0, 4096))
     assert size <= map_bytes < 1.2 * size + (40 << 20)
     with Store(path) as store:
         assert all(store.record(index).body == body for index in range(20))
@@ -523,9 +521,7 @@ def test_a_file_size_limit_is_told_and_nothing_is_lost(
 
 
 @pytest.fixture(params=[2, 20, 50, 80, 97])
-def small_disk(
-    request: pytest.FixtureRequest, tmp_path: Path, store_path: Path
-) -> Iterator[Path]:
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path, store_path: Path) -> Iterator[Path]:
     """A tmpfs that holds a part of the store only."""
     folder = tmp_path / "disk"
     folder.mkdir()

@@ -18,7 +18,7 @@ struct Rows {
 
 // Two int16 weights, for the pairs that `pairs` makes.
 FASTLOAD_INLINE __m256i weights(int first, int second) {
-  return _mm256_set1_epi32((second << 16) | (first & 0xFFFF));
+  return _mm256_set1_epi32(second * 65536 + (first & 0xFFFF));
 }
 
 // a0 b0 a1 b1 ... a7 b7

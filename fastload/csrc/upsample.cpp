@@ -55,8 +55,10 @@ const std::uint8_t* upsampled_row(const ComponentPlane& plane, int y, int left, 
   const int first = left / 2;
   const int last = (left + width - 1) / 2;
   const int count = last - first + 1;
-  const int from = std::max(first - 1, 0);
-  const int to = std::min(last + 1, plane.full_width - 1);
+  // The neighbours on both sides. Where one lies in the picture but not in the plane, no pixel
+  // that was asked for depends on it (an odd left or an even right edge), and any value will do.
+  const int from = std::max(first - 1, plane.left);
+  const int to = std::min(last + 1, std::min(plane.full_width, plane.left + plane.width) - 1);
   const auto samples = static_cast<std::size_t>(count);
   std::uint16_t* sums = grown(scratch.sums, samples + 2) + 1;  // sums[-1] .. sums[count]
   std::uint8_t* out;

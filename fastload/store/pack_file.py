@@ -136,6 +136,8 @@ class PackFile:
     def _disk_error(self, error: Exception, payload_bytes: int) -> PackError:
         path = self._lock.path
         code = error.errno if isinstance(error, OSError) else getattr(error, "code", 0)
+        # What the failed transaction wrote behind the end holds space that someone may need.
+        self._try_to_trim()
         if code in _NO_SPACE or (code in (0, None, errno.EIO) and self._is_full(payload_bytes)):
             return NoSpaceError(
                 f"{path}: no space left on the disk or quota (or above the file size limit) for "
@@ -149,17 +151,16 @@ class PackFile:
 
     def _is_full(self, payload_bytes: int) -> bool:
         """Whether the disk refuses more bytes: LMDB reports a short write as an I/O error."""
+        needed_bytes = payload_bytes + payload_bytes // 8 + (1 << 20)
         try:
-            self.trim()
-            file_bytes = self._lock.size_bytes()
-            os.posix_fallocate(self._lock.descriptor, file_bytes, payload_bytes + _SLACK_BYTES)
-            self._lock.truncate(file_bytes)
-        except (OSError, StoreFormatError) as error:
-            self._restore_size()
-            return isinstance(error, OSError) and error.errno in _NO_SPACE
+            os.posix_fallocate(self._lock.descriptor, self._lock.size_bytes(), needed_bytes)
+        except OSError as error:
+            return error.errno in _NO_SPACE
+        finally:
+            self._try_to_trim()
         return False
 
-    def _restore_size(self) -> None:
+    def _try_to_trim(self) -> None:
         try:
             self.trim()
         except (OSError, StoreFormatError):

@@ -25,9 +25,9 @@ class RecordFile:
 
     Note [offsets that do not hold]: the columns ``file_offset`` and ``length`` were written at
     publishing. A copy made by ``lmdb``'s own compaction moves pages, so a record is believed only
-    where its header names the sample. Where it does not, the offsets are found once more by a walk
-    over LMDB's tree (16 bytes a sample); a record that still does not fit is damaged. Tested in
-    tests/store/test_reader.py with a compacted copy.
+    where its header names the sample. Where it does not, or those columns are damaged, the offsets
+    are found once more by a walk over LMDB's tree (16 bytes a sample); a record that still does not
+    fit is damaged. Tested in tests/store/test_reader.py with a compacted copy.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -64,8 +64,14 @@ class RecordFile:
 
     def _load_extents(self, handle: FileHandle) -> _Extents:
         if self._extents is None:
-            offsets = self._catalog.load("file_offset", handle)
-            self._extents = offsets, self._catalog.load("length", handle)
+            try:
+                offsets = self._catalog.load("file_offset", handle)
+                self._extents = offsets, self._catalog.load("length", handle)
+            except StoreFormatError:
+                rebuilt = self._rebuild()
+                if rebuilt is None:
+                    raise
+                return rebuilt
         return self._extents
 
     def _read_at(self, extents: _Extents, index: int) -> tuple[bytes, Record]:

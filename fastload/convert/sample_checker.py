@@ -74,6 +74,9 @@ class SampleChecker:
             raise
         except Exception as error:  # Pillow raises whatever the bytes lead it to
             yield "decode", f"sample {index} cannot be decoded: {error}"
+        if pixels is not None and pixels.size != (record.width, record.height):
+            found = f"width, height {pixels.size}, not {(record.width, record.height)}"
+            yield "size", f"sample {index} decodes to {found}"
         if record.codec is Codec.RAW:
             return
         try:

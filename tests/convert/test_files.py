@@ -56,9 +56,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     assert refusal(path) == "unreadable"
 
 
-def test_a_file_that_changes_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
     changes = [b"newer", b""]

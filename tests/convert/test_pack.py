@@ -74,7 +74,7 @@ def test_bad_files_are_reported_and_the_rest_is_packed(tmp_path: Path) -> None:
 
 def test_misnamed_photos_are_packed_with_a_note(tmp_path: Path) -> None:
     root = image_folder(tmp_path / "src")
-    write_photo(root / "class_0" / "really.jpg", format="PNG")
+    write_photo(root / "class_0" / "really.jpg", format_name="PNG")
     write_photo(root / "class_0" / "really.png")
     found: list[Finding] = []
     summary = pack(root, tmp_path / "out.lmdb", on_finding=found.append)
@@ -200,9 +200,7 @@ def test_a_store_a_split_is_resumed_between_publishings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_the_content_does_not_depend_on_the_number_of_threads(
-    tmp_path: Path, workers: int
-) -> None:
+def test_the_content_does_not_depend_on_the_number_of_threads(tmp_path: Path, workers: int) -> None:
     root = image_folder(tmp_path / "src", photos=10)
     pack(root, tmp_path / "a.lmdb", PackOptions(workers=workers))
     pack(root, tmp_path / "b.lmdb")

@@ -1,4 +1,4 @@
-"""Sources list what torchvision's ImageFolder lists, in its order, and nothing beyond the folder."""
+"""Sources list what torchvision's ImageFolder lists, in its order, and nothing outside."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from support.pictures import picture
 
 
 def write_photo(
-    path: Path, height: int = 40, width: int = 72, *, seed: int = 0, format: str = "JPEG"
+    path: Path, height: int = 40, width: int = 72, *, seed: int = 0, format_name: str = "JPEG"
 ) -> Path:
     """A photo of that format, whatever the name says; its folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(picture(height, width, seed=seed))
-    image.save(path, format, **({"quality": 90} if format == "JPEG" else {}))
+    image.save(path, format_name, **({"quality": 90} if format_name == "JPEG" else {}))
     return path
 
 

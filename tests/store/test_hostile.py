@@ -10,7 +10,7 @@ import pytest
 from support.hostile_stores import make_truth, search, try_store
 from support.stores import make_samples, pack
 
-CASES = {"truncations": 200, "flips": 500, "page_flips": 500, "metadata": 250, "partials": 80}
+CASES = {"truncations": 200, "flips": 500, "page_flips": 500, "metadata": 250, "partials": 60}
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -289,10 +289,13 @@ def partials(truth: Truth, source: random.Random, path: Path) -> str:
     """A half-packed store, damaged; see ``try_partial``."""
     partial = Path(f"{path}.partial")
     path.unlink(missing_ok=True)
-    partial.unlink(missing_ok=True)
-    with StoreWriter(path, HEADER) as writer:
-        add(writer, make_samples(SAMPLES)[:60], group=6, problems=())
-    data = bytearray(partial.read_bytes())
+    half_packed = truth.path.with_name("half-packed")
+    if not half_packed.exists():
+        partial.unlink(missing_ok=True)
+        with StoreWriter(path, HEADER) as writer:
+            add(writer, make_samples(SAMPLES)[:60], group=6, problems=())
+        partial.rename(half_packed)
+    data = bytearray(half_packed.read_bytes())
     page = source.randrange(2) if source.random() < 0.1 else source.randrange(len(data) // 4096)
     within = source.randrange(160) if source.random() < 0.6 else source.randrange(4096)
     if source.random() < 0.2:

@@ -118,6 +118,8 @@ class PhotoPacker:
             head, entropy, source_header, source_trailer = _core.tile_jpeg(data, self._tile_width)
         except NotTileableError:
             return None
+        if not source_trailer.startswith(b"\xff\xd9"):
+            return None  # no end of image: Pillow may call that truncated, and so will jpeg_check
         body = b"".join((entropy, pack_restore_block(source_header, source_trailer)))
         own = _own_bytes(data, header, header.height, header.width)
         return replace(own, codec=Codec.TILES, head=head, body=body)

@@ -8,6 +8,7 @@
 #include <new>
 #include <optional>
 
+#include "bindings.h"
 #include "cpu.h"
 #include "hash.h"
 #include "libjpeg_decode.h"
@@ -15,36 +16,12 @@
 #include "picture.h"
 #include "tile_transcode.h"
 
-namespace nb = nanobind;
-using namespace fastload;
+namespace {}  // namespace
 
-namespace {
-
-// Any object with a contiguous buffer. `bytes` and memory maps are not writable; outputs are.
-class Buffer {
- public:
-  Buffer(nb::handle object, bool writable) {
-    const int flags = writable ? PyBUF_STRIDED : PyBUF_ND;  // PyBUF_ND: C-contiguous
-    if (PyObject_GetBuffer(object.ptr(), &view_, flags | PyBUF_FORMAT) != 0) nb::raise_python_error();
-  }
-  ~Buffer() { PyBuffer_Release(&view_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  ByteSpan bytes() const {
-    return {static_cast<const std::uint8_t*>(view_.buf), static_cast<std::size_t>(view_.len)};
-  }
-  const Py_buffer& view() const { return view_; }
-
- private:
-  Py_buffer view_;
-};
-
-nb::object error_type(const char* name) {
+static nb::object error_type(const char* name) {
   return nb::module_::import_("fastload.errors").attr(name);
 }
 
-// Note: DecodeError for what is wrong with bytes, ValueError for what is wrong with a call.
 void raise_unless_ok(const Status& status) {
   const char* type = nullptr;
   switch (status.code) {
@@ -72,16 +49,52 @@ void raise_unless_ok(const Status& status) {
   nb::raise_python_error();
 }
 
+PictureScratch& thread_scratch() {
+  thread_local PictureScratch scratch;
+  return scratch;
+}
+
+Output output_of(const Buffer& target, DType dtype, int channels, int height, int width,
+                 const std::optional<Buffer>& table) {
+  const Py_buffer& view = target.view();
+  const Py_ssize_t item = dtype == DType::uint8 ? 1 : dtype == DType::float32 ? 4 : 2;
+  if (view.ndim != 3 || view.readonly || view.itemsize != item || view.shape[0] != channels ||
+      view.shape[1] != height || view.shape[2] != width) {
+    throw nb::value_error("out has to be a writable array of shape [channels, height, width]");
+  }
+  if (table && table->bytes().size != static_cast<std::size_t>(channels * kTableSize * item)) {
+    throw nb::value_error("table has to be an array of shape [channels, 256] and of out's dtype");
+  }
+  return {view.buf,
+          dtype,
+          channels,
+          view.strides[0] / item,
+          view.strides[1] / item,
+          view.strides[2] / item,
+          table ? table->view().buf : nullptr};
+}
+
+SourcePixels pixels_of(const Buffer& pixels) {
+  const Py_buffer& view = pixels.view();
+  const bool gray = view.ndim == 2;
+  if (view.itemsize != 1 || !(gray || (view.ndim == 3 && view.shape[2] == 3))) {
+    throw nb::value_error("expected a uint8 array of shape [height, width] or [height, width, 3]");
+  }
+  SourcePixels source;
+  source.data = pixels.bytes().data;
+  source.pixel_bytes = gray ? 1 : 3;
+  source.row_stride = source.pixel_bytes * view.shape[1];
+  source.region = {0, 0, static_cast<int>(view.shape[0]), static_cast<int>(view.shape[1])};
+  return source;
+}
+
+namespace {
+
 nb::bytes to_bytes(ByteSpan span) {
   return nb::bytes(reinterpret_cast<const char*>(span.data), span.size);
 }
 nb::bytes to_bytes(const std::vector<std::uint8_t>& bytes) {
   return to_bytes(ByteSpan{bytes.data(), bytes.size()});
-}
-
-PictureScratch& thread_scratch() {
-  thread_local PictureScratch scratch;
-  return scratch;
 }
 
 using Four = std::tuple<int, int, int, int>;
@@ -171,10 +184,10 @@ void decode(nb::handle data, const Four& region, nb::handle out) {
     status = parse_record(bytes.bytes(), record);
     if (status.ok()) {
       // Packed three bytes a pixel, by way of one row of four.
-      const Geometry geometry{window, window.height, window.width,
-                              {0, 0, window.height, window.width}};
+      const Geometry geometry{
+          window, window.height, window.width, {0, 0, window.height, window.width}};
       const Output rgb{target.view().buf, DType::uint8, 3, 1, std::int64_t{3} * window.width, 3};
-      status = render_record(record, 0, geometry, Fill{}, rgb, thread_scratch());
+      status = render_geometry(record, 0, geometry, Fill{}, rgb, thread_scratch());
     }
   }
   raise_unless_ok(status);
@@ -183,26 +196,6 @@ void decode(nb::handle data, const Four& region, nb::handle out) {
 DType dtype_of(int code) {
   if (code < 0 || code > 3) throw nb::value_error("dtype code has to be 0 to 3");
   return static_cast<DType>(code);
-}
-
-Output output_of(const Buffer& target, DType dtype, int channels, const Window& window,
-                 const std::optional<Buffer>& table) {
-  const Py_buffer& view = target.view();
-  const Py_ssize_t item = dtype == DType::uint8 ? 1 : dtype == DType::float32 ? 4 : 2;
-  if (view.ndim != 3 || view.readonly || view.itemsize != item || view.shape[0] != channels ||
-      view.shape[1] != window.height || view.shape[2] != window.width) {
-    throw nb::value_error("out has to be a writable array of shape [channels, height, width]");
-  }
-  if (table && table->bytes().size != static_cast<std::size_t>(channels * kTableSize * item)) {
-    throw nb::value_error("table has to be an array of shape [channels, 256] and of out's dtype");
-  }
-  return {view.buf,
-          dtype,
-          channels,
-          view.strides[0] / item,
-          view.strides[1] / item,
-          view.strides[2] / item,
-          table ? table->view().buf : nullptr};
 }
 
 Geometry geometry_of(const Four& crop, const Two& resize, const Four& window, int filter, int order,
@@ -233,7 +226,8 @@ void render_into(nb::handle out, int dtype, int channels, const Window& window, 
   const Buffer target(out, true);
   std::optional<Buffer> values;
   if (!table.is_none()) values.emplace(table, false);
-  const Output output = output_of(target, dtype_of(dtype), channels, window, values);
+  const Output output =
+      output_of(target, dtype_of(dtype), channels, window.height, window.width, values);
   Status status;
   {
     nb::gil_scoped_release release;
@@ -253,7 +247,7 @@ void decode_resized_crop(nb::handle data, const Four& crop, const Two& resize, c
   render_into(out, dtype, 3, geometry.window, table, [&](const Output& output) {
     Record record;
     Status status = parse_record(bytes.bytes(), record);
-    return status.ok() ? render_record(record, 0, geometry, color, output, thread_scratch())
+    return status.ok() ? render_geometry(record, 0, geometry, color, output, thread_scratch())
                        : status;
   });
 }
@@ -265,17 +259,8 @@ void resample(nb::handle image, const Four& crop, const Two& resize, const Four&
   const Geometry geometry =
       geometry_of(crop, resize, window, filter, order, flip_horizontal, flip_vertical);
   const Fill color = fill_of(fill);
-  const Py_buffer& view = pixels.view();
-  const bool gray = view.ndim == 2;
-  if (view.itemsize != 1 || !(gray || (view.ndim == 3 && view.shape[2] == 3))) {
-    throw nb::value_error("image has to be a uint8 array of shape [height, width] or [height, width, 3]");
-  }
-  SourcePixels source;
-  source.data = pixels.bytes().data;
-  source.pixel_bytes = gray ? 1 : 3;
-  source.row_stride = source.pixel_bytes * view.shape[1];
-  source.region = {0, 0, static_cast<int>(view.shape[0]), static_cast<int>(view.shape[1])};
-  render_into(out, dtype, gray ? 1 : 3, geometry.window, table, [&](const Output& output) {
+  const SourcePixels source = pixels_of(pixels);
+  render_into(out, dtype, source.pixel_bytes, geometry.window, table, [&](const Output& output) {
     return render(source, geometry, color, output, thread_scratch().render);
   });
 }
@@ -303,7 +288,8 @@ constexpr std::uint64_t default_max_pixels = JpegLimits{}.max_pixels;
 }  // namespace
 
 NB_MODULE(_core, m) {
-  m.doc() = "fastload's native core. Not a public interface: see fastload.jpeg and fastload.pixels.";
+  m.doc() =
+      "fastload's native core. Not a public interface: see fastload.jpeg and fastload.pixels.";
   m.def("xxh3_64", [](nb::handle data) { return xxh3_64(Buffer(data, false).bytes()); });
   m.def("xxh3_128", [](nb::handle data) {
     const auto digest = xxh3_128(Buffer(data, false).bytes());
@@ -332,6 +318,9 @@ NB_MODULE(_core, m) {
       .def_ro("lossless", &JpegHeader::lossless)
       .def_ro("restart_interval", &JpegHeader::restart_interval)
       .def_ro("orientation", &JpegHeader::orientation);
+
+  bind_recipe(m);
+  bind_engine(m);
 
   m.def("jpeg_header", &header_of, nb::arg("data"), nb::arg("max_pixels") = default_max_pixels);
   m.def("jpeg_check", &check, nb::arg("data"), nb::arg("max_pixels") = default_max_pixels,

@@ -13,8 +13,8 @@ namespace {
 // floor(x * c / 65536 + 1/2) is had from the high half of 2x * c as (high + 1) >> 1, and for
 // green, which sums two products before rounding, from a 32-bit multiply-add.
 __m256i rounded_product(__m256i x, int constant) {
-  const __m256i high = _mm256_mulhi_epi16(_mm256_slli_epi16(x, 1),
-                                          _mm256_set1_epi16(static_cast<short>(constant)));
+  const __m256i high =
+      _mm256_mulhi_epi16(_mm256_slli_epi16(x, 1), _mm256_set1_epi16(static_cast<short>(constant)));
   return _mm256_srai_epi16(_mm256_add_epi16(high, _mm256_set1_epi16(1)), 1);
 }
 
@@ -46,12 +46,12 @@ int ycbcr_to_rgbx_avx2(const std::uint8_t* y, const std::uint8_t* cb, const std:
     const __m256i g = _mm256_sub_epi16(_mm256_add_epi16(luma, chroma), red);
 
     // In each half: 8 pixels. r8 = R0..R7 R0..R7 and so on, then interleaved to R G B 255.
-    const __m256i rb = _mm256_packus_epi16(r, b);                            // R0-7 B0-7
-    const __m256i gx = _mm256_packus_epi16(g, _mm256_set1_epi16(255));       // G0-7 X
-    const __m256i rg = _mm256_unpacklo_epi8(rb, gx);                         // R G pairs
-    const __m256i bx = _mm256_unpackhi_epi8(rb, gx);                         // B X pairs
-    const __m256i low = _mm256_unpacklo_epi16(rg, bx);   // pixels 0-3 | 8-11
-    const __m256i high = _mm256_unpackhi_epi16(rg, bx);  // pixels 4-7 | 12-15
+    const __m256i rb = _mm256_packus_epi16(r, b);                       // R0-7 B0-7
+    const __m256i gx = _mm256_packus_epi16(g, _mm256_set1_epi16(255));  // G0-7 X
+    const __m256i rg = _mm256_unpacklo_epi8(rb, gx);                    // R G pairs
+    const __m256i bx = _mm256_unpackhi_epi8(rb, gx);                    // B X pairs
+    const __m256i low = _mm256_unpacklo_epi16(rg, bx);                  // pixels 0-3 | 8-11
+    const __m256i high = _mm256_unpackhi_epi16(rg, bx);                 // pixels 4-7 | 12-15
     auto* target = reinterpret_cast<__m256i*>(out + 4 * i);
     _mm256_storeu_si256(target, _mm256_permute2x128_si256(low, high, 0x20));
     _mm256_storeu_si256(target + 1, _mm256_permute2x128_si256(low, high, 0x31));

@@ -9,7 +9,14 @@
 
 namespace fastload {
 
-enum class ColorSpace : std::uint8_t { gray = 1, ycbcr = 2, rgb = 3, cmyk = 4, ycck = 5, other = 6 };
+enum class ColorSpace : std::uint8_t {
+  gray = 1,
+  ycbcr = 2,
+  rgb = 3,
+  cmyk = 4,
+  ycck = 5,
+  other = 6
+};
 
 struct Component {
   int id = 0;

@@ -34,10 +34,10 @@ enum class PassOrder : std::uint8_t {
 // crop -> resize -> window -> flips. `crop` lies inside the picture; `window` may reach
 // beyond the resized crop, and what lies outside gets the fill colour.
 struct Geometry {
-  Window crop;         // in the decoded picture
-  int resize_height;   // == crop.height and
-  int resize_width;    // == crop.width: no resampling
-  Window window;       // in the resized crop; its size is the output's size
+  Window crop;        // in the decoded picture
+  int resize_height;  // == crop.height and
+  int resize_width;   // == crop.width: no resampling
+  Window window;      // in the resized crop; its size is the output's size
   Filter filter = Filter::bilinear;
   PassOrder order = PassOrder::horizontal_first;
   bool flip_horizontal = false;

@@ -97,7 +97,8 @@ void AcDecoder::build(const HuffmanSpec& spec) {
     } else if (size == 0 || length + size > lookup_bits) {
       lookup_[bits] = length | (symbol << 8);
     } else {
-      const auto raw = static_cast<int>((bits >> (lookup_bits - length - size)) & ((1u << size) - 1));
+      const auto raw =
+          static_cast<int>((bits >> (lookup_bits - length - size)) & ((1u << size) - 1));
       const int value = extended(raw, static_cast<int>(size));
       lookup_[bits] = (length + size) | (symbol << 8) | (static_cast<std::uint32_t>(value) << 16);
     }

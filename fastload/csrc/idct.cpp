@@ -25,8 +25,8 @@ void pass(const std::int32_t in[8][8], std::int32_t out[8][8]) {
                                   even_difference - even2, even_sum - even3};
     for (int n = 0; n < 4; ++n) {
       const int* weights = odd[3 - n];
-      const std::int32_t o = in[1][i] * weights[0] + in[3][i] * weights[1] +
-                             in[5][i] * weights[2] + in[7][i] * weights[3];
+      const std::int32_t o = in[1][i] * weights[0] + in[3][i] * weights[1] + in[5][i] * weights[2] +
+                             in[7][i] * weights[3];
       out[n][i] = (even[n] + o + rounding) >> shift;
       out[7 - n][i] = (even[n] - o + rounding) >> shift;
     }

@@ -76,7 +76,7 @@ FASTLOAD_INLINE Rows transpose(const Rows& in) {
   // a: (0,4)lo (0,4)hi (1,5)lo (1,5)hi (2,6)lo (2,6)hi (3,7)lo (3,7)hi
   __m128i b[8];
   for (int half = 0; half < 2; ++half) {
-    b[4 * half + 0] = _mm_unpacklo_epi16(a[half], a[4 + half]);      // rows 0 2 4 6
+    b[4 * half + 0] = _mm_unpacklo_epi16(a[half], a[4 + half]);  // rows 0 2 4 6
     b[4 * half + 1] = _mm_unpackhi_epi16(a[half], a[4 + half]);
     b[4 * half + 2] = _mm_unpacklo_epi16(a[2 + half], a[6 + half]);  // rows 1 3 5 7
     b[4 * half + 3] = _mm_unpackhi_epi16(a[2 + half], a[6 + half]);

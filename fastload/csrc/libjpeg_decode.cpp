@@ -165,8 +165,8 @@ const char* start(jpeg_decompress_struct& d, Session& session, const JpegLimits&
   too_large = static_cast<std::uint64_t>(d.image_width) * d.image_height > limits.max_pixels;
   if (too_large) return suspended;
   session.max_scans = std::min(session.max_scans, scans_in_time(d));
-  const bool three = d.num_components == 3 &&
-                     (d.jpeg_color_space == JCS_YCbCr || d.jpeg_color_space == JCS_RGB);
+  const bool three =
+      d.num_components == 3 && (d.jpeg_color_space == JCS_YCbCr || d.jpeg_color_space == JCS_RGB);
   const bool one = d.num_components == 1 && d.jpeg_color_space == JCS_GRAYSCALE;
   if (!three && !one) return "its colours are neither gray nor YCbCr nor RGB";
   d.out_color_space = JCS_EXT_RGBX;
@@ -229,7 +229,8 @@ Status decode_jpeg(ByteSpan file, const JpegLimits& limits, int height, int widt
     if (report.width != width || report.height != height) return "its size is not the one stated";
     // One more pixel on each side, so that upsampling sees its neighbours.
     int left = std::max(region.left - 1, 0);
-    const int right = std::min(std::max(region.left + region.width + 1, left + min_crop_width), width);
+    const int right =
+        std::min(std::max(region.left + region.width + 1, left + min_crop_width), width);
     left = std::min(left, std::max(right - min_crop_width, 0));
     auto offset = static_cast<JDIMENSION>(left);
     auto columns = static_cast<JDIMENSION>(right - left);

@@ -11,7 +11,7 @@ namespace fastload {
 
 struct JpegLimits {
   std::uint64_t max_pixels = 178956970;  // Pillow's limit for an error
-  int max_scans = 500;  // fewer above 7 megapixels, see scans_in_time
+  int max_scans = 500;                   // fewer above 7 megapixels, see scans_in_time
 };
 
 struct JpegReport {

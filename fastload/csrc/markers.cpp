@@ -75,7 +75,8 @@ struct Walk {
     if (f.width == 0 || f.height == 0) return damaged("a size of zero");
     if (static_cast<std::uint64_t>(f.width) * static_cast<std::uint64_t>(f.height) > max_pixels) {
       return Status::error(Code::limit, "the picture has " + std::to_string(f.width) + " x " +
-                                            std::to_string(f.height) + " pixels, above the limit of " +
+                                            std::to_string(f.height) +
+                                            " pixels, above the limit of " +
                                             std::to_string(max_pixels));
     }
     if (count < 1 || count > 4 || body.size != 6 + 3 * static_cast<std::size_t>(count)) {

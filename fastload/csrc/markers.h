@@ -17,9 +17,9 @@ struct JpegHeader {
   bool progressive = false;
   bool arithmetic = false;
   bool lossless = false;
-  bool whole_scan = false;       // the first scan holds all components and coefficients
+  bool whole_scan = false;        // the first scan holds all components and coefficients
   bool tables_redefined = false;  // a table is defined twice before the scan
-  std::size_t scan_offset = 0;   // first byte of entropy-coded data
+  std::size_t scan_offset = 0;    // first byte of entropy-coded data
 };
 
 // Errors: Code::decode where the walk ends without a frame and a scan; Code::limit above

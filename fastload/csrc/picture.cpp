@@ -10,9 +10,9 @@ namespace {
 Status raw_region(const Record& record, const Window& region, std::uint8_t* rgbx,
                   std::ptrdiff_t stride) {
   for (int y = 0; y < region.height; ++y) {
-    const std::size_t first = static_cast<std::size_t>(region.top + y) *
-                                  static_cast<std::size_t>(record.width) +
-                              static_cast<std::size_t>(region.left);
+    const std::size_t first =
+        static_cast<std::size_t>(region.top + y) * static_cast<std::size_t>(record.width) +
+        static_cast<std::size_t>(region.left);
     const std::uint8_t* in = record.body.data + 3 * first;
     std::uint8_t* out = rgbx + y * stride;
     for (int x = 0; x < region.width; ++x) {
@@ -52,8 +52,8 @@ Status decode_region(const Record& record, std::size_t slack, const Window& regi
       if (size > record.body.size) {
         return Status::error(Code::record, "damaged record: its tiles are cut short");
       }
-      return decode_tiles(scratch.head, record.body.slice(0, size),
-                          record.body.size - size + slack, region, rgbx, stride, scratch);
+      return decode_tiles(scratch.head, record.body.slice(0, size), record.body.size - size + slack,
+                          region, rgbx, stride, scratch);
     }
     case Codec::jpeg:
       return decode_jpeg(record.body, JpegLimits{}, record.height, record.width, region, rgbx,
@@ -67,8 +67,8 @@ Status decode_region(const Record& record, std::size_t slack, const Window& regi
   return unsupported();
 }
 
-Status render_record(const Record& record, std::size_t slack, const Geometry& geometry,
-                     const Fill& fill, const Output& output, PictureScratch& scratch) {
+Status decode_needed(const Record& record, std::size_t slack, const Geometry& geometry,
+                     SourcePixels& source, PictureScratch& scratch) {
   if (Status status = check_geometry(geometry); !status.ok()) return status;
   const Window& crop = geometry.crop;
   if (crop.top < 0 || crop.left < 0 || crop.height > record.height - crop.top ||
@@ -77,7 +77,7 @@ Status render_record(const Record& record, std::size_t slack, const Geometry& ge
                                              std::to_string(record.height) + " x " +
                                              std::to_string(record.width) + " pixels");
   }
-  SourcePixels source;
+  if (record.codec == Codec::other) return unsupported();
   source.region = needed_source(geometry);
   if (record.codec == Codec::raw) {
     if (Status status = check_raw(record); !status.ok()) return status;
@@ -85,20 +85,24 @@ Status render_record(const Record& record, std::size_t slack, const Geometry& ge
     source.row_stride = std::ptrdiff_t{3} * record.width;
     source.pixel_bytes = 3;
     source.region = {0, 0, record.height, record.width};
-  } else if (record.codec == Codec::other) {
-    return unsupported();
-  } else if (source.region.height > 0) {
-    source.pixel_bytes = 4;
-    source.row_stride = std::ptrdiff_t{4} * source.region.width;
-    const std::size_t size = static_cast<std::size_t>(source.row_stride) *
-                             static_cast<std::size_t>(source.region.height);
-    if (scratch.pixels.size() < size) scratch.pixels.resize(size);
-    source.data = scratch.pixels.data();
-    Status status = decode_region(record, slack, source.region, scratch.pixels.data(),
-                                  source.row_stride, scratch.tiles);
-    if (!status.ok()) return status;
+    return Status::success();
   }
-  return render(source, geometry, fill, output, scratch.render);
+  source.pixel_bytes = 4;
+  source.row_stride = std::ptrdiff_t{4} * source.region.width;
+  if (source.region.height == 0) return Status::success();
+  const std::size_t size =
+      static_cast<std::size_t>(source.row_stride) * static_cast<std::size_t>(source.region.height);
+  if (scratch.pixels.size() < size) scratch.pixels.resize(size);
+  source.data = scratch.pixels.data();
+  return decode_region(record, slack, source.region, scratch.pixels.data(), source.row_stride,
+                       scratch.tiles);
+}
+
+Status render_geometry(const Record& record, std::size_t slack, const Geometry& geometry,
+                       const Fill& fill, const Output& output, PictureScratch& scratch) {
+  SourcePixels source;
+  Status status = decode_needed(record, slack, geometry, source, scratch);
+  return status.ok() ? render(source, geometry, fill, output, scratch.render) : status;
 }
 
 }  // namespace fastload

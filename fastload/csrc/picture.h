@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "geometry.h"
+#include "recipe.h"
 #include "record.h"
 #include "render.h"
 #include "tile_decode.h"
@@ -14,7 +15,10 @@ namespace fastload {
 struct PictureScratch {
   TileScratch tiles;
   std::vector<std::uint8_t> pixels;
+  std::vector<std::uint8_t> gray;
   Scratch render;
+  std::int64_t decode_nanoseconds = 0;  // sums, for whoever wants to know
+  std::int64_t render_nanoseconds = 0;
 };
 
 // Writes `region` as R, G, B, 255 a pixel, rows `stride` bytes apart. `slack` as in
@@ -23,8 +27,25 @@ struct PictureScratch {
 Status decode_region(const Record& record, std::size_t slack, const Window& region,
                      std::uint8_t* rgbx, std::ptrdiff_t stride, TileScratch& scratch);
 
+// The pixels of the record that `geometry` needs; they live in the record or in `scratch`.
+Status decode_needed(const Record& record, std::size_t slack, const Geometry& geometry,
+                     SourcePixels& source, PictureScratch& scratch);
+
 // Decodes what `geometry` needs of the record and renders it. See render().
-Status render_record(const Record& record, std::size_t slack, const Geometry& geometry,
-                     const Fill& fill, const Output& output, PictureScratch& scratch);
+Status render_geometry(const Record& record, std::size_t slack, const Geometry& geometry,
+                       const Fill& fill, const Output& output, PictureScratch& scratch);
+
+// One sample of a recipe: places it, decodes what that needs, renders, turns gray and erases.
+// `output` is a slot of the recipe's shape and dtype.
+Status render_record(const Record& record, std::size_t slack, const Recipe& recipe,
+                     std::uint64_t seed, std::uint64_t position, const Output& output,
+                     PictureScratch& scratch);
+// The same from the whole picture's pixels.
+Status render_pixels(const SourcePixels& pixels, const Recipe& recipe, std::uint64_t seed,
+                     std::uint64_t position, const Output& output, PictureScratch& scratch);
+
+// What a JPEG file is without a store: a record of codec `jpeg`, or Code::unsupported for
+// whatever Pillow has to look at.
+Status record_of_file(ByteSpan file, Record& record);
 
 }  // namespace fastload

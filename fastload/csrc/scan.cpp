@@ -11,7 +11,8 @@ Status read_plain_scan(ByteSpan file, std::size_t scan_offset, std::size_t stret
   const auto written = [&] { return static_cast<std::size_t>(out - scan.bytes.data()); };
   for (;;) {
     const auto left = static_cast<std::size_t>(file.end() - next);
-    const auto* ff = static_cast<const std::uint8_t*>(left ? std::memchr(next, 0xFF, left) : nullptr);
+    const auto* ff =
+        static_cast<const std::uint8_t*>(left ? std::memchr(next, 0xFF, left) : nullptr);
     const std::uint8_t* stop = ff != nullptr ? ff : file.end();
     const auto length = static_cast<std::size_t>(stop - next);
     std::memcpy(out, next, length);

@@ -52,7 +52,8 @@ struct ScanDecoders {
 // False: a code that is not in the table, or values that baseline JPEG does not have.
 // Inlined, so that a sink in a local variable lives in registers.
 template <typename Sink>
-__attribute__((always_inline)) inline bool read_block(BitReader& position, const HuffmanDecoder& dc, const AcDecoder& ac, Sink& sink) {
+__attribute__((always_inline)) inline bool read_block(BitReader& position, const HuffmanDecoder& dc,
+                                                      const AcDecoder& ac, Sink& sink) {
   BitReader reader = position;  // a copy, so that it stays in registers
   if (!reader.refill()) return false;
   const int dc_size = dc.symbol(reader);

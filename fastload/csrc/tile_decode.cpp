@@ -26,7 +26,11 @@ McuRange mcus_of(int begin, int end, int limit, int mcu_size) {
 class Decoder {
  public:
   Decoder(const TileHead& head, ByteSpan entropy, std::size_t slack, TileScratch& scratch)
-      : head_(head), frame_(head.frame), entropy_(entropy), slack_(slack), scratch_(scratch),
+      : head_(head),
+        frame_(head.frame),
+        entropy_(entropy),
+        slack_(slack),
+        scratch_(scratch),
         kernels_(use_avx2() ? block_kernels_avx2() : block_kernels_portable()) {}
 
   Status run(const Window& region, std::uint8_t* rgbx, std::ptrdiff_t stride) {
@@ -36,8 +40,8 @@ class Decoder {
     for (int c = 0; c < frame_.component_count; ++c) place_plane(c);
     for (int row = rows_.begin; row < rows_.end; ++row) {
       if (!tile_row(row)) {
-        return Status::error(Code::record, "the data of a tile in MCU row " + std::to_string(row) +
-                                               " is damaged");
+        return Status::error(
+            Code::record, "the data of a tile in MCU row " + std::to_string(row) + " is damaged");
       }
     }
     for (int y = 0; y < region.height; ++y) pixel_row(region, y, rgbx + y * stride);
@@ -103,7 +107,8 @@ class Decoder {
     for (int mcu = first_mcu; mcu < end; ++mcu) {
       const bool wanted = mcu >= columns_.begin;
       for (int c = 0; c < frame_.component_count; ++c) {
-        if (!component_blocks(reader, c, predictions[static_cast<std::size_t>(c)], row, mcu, wanted)) {
+        if (!component_blocks(reader, c, predictions[static_cast<std::size_t>(c)], row, mcu,
+                              wanted)) {
           return false;
         }
       }

@@ -190,8 +190,8 @@ Status parse_tile_head(ByteSpan bytes, int width, int height, TileHead& head) {
   head.frame.height = height;
 
   const bool gray = components == 1 && head.color_space == ColorSpace::gray;
-  const bool color = components == 3 && (head.color_space == ColorSpace::ycbcr ||
-                                         head.color_space == ColorSpace::rgb);
+  const bool color = components == 3 &&
+                     (head.color_space == ColorSpace::ycbcr || head.color_space == ColorSpace::rgb);
   if ((!gray && !color) || head.tile_mcus < 1) return damaged("its kind of picture");
   Cursor in{bytes.from(fixed_size)};
   if (Status status = parse_components(in, components, head); !status.ok()) return status;
@@ -209,8 +209,8 @@ Status parse_tile_head(ByteSpan bytes, int width, int height, TileHead& head) {
   }
 
   const int columns = divide_up(head.frame.mcu_columns(), head.tile_mcus);
-  const auto tiles = static_cast<std::size_t>(head.tile_columns) *
-                     static_cast<std::size_t>(head.tile_rows);
+  const auto tiles =
+      static_cast<std::size_t>(head.tile_columns) * static_cast<std::size_t>(head.tile_rows);
   const std::size_t expected_size =
       table_start + 4 * static_cast<std::size_t>(head.tile_rows) + 2 * tiles;
   if (head.tile_columns != columns || head.tile_rows != head.frame.mcu_rows() ||

@@ -26,7 +26,8 @@ struct TileHead {
 };
 
 // `lengths` of all tiles, row by row. The frame's size is the record's, not the head's.
-std::vector<std::uint8_t> serialize(const TileHead& head, const std::vector<std::uint16_t>& lengths);
+std::vector<std::uint8_t> serialize(const TileHead& head,
+                                    const std::vector<std::uint16_t>& lengths);
 
 // Checks everything but the tiles' own bytes: afterwards every tile lies inside
 // `entropy_size` bytes. The head points into `bytes`.
@@ -36,8 +37,8 @@ Status parse_tile_head(ByteSpan bytes, int width, int height, TileHead& head);
 class TileRow {
  public:
   TileRow(const TileHead& head, int row, int first_column)
-      : lengths_(head.lengths + 2 * (static_cast<std::size_t>(row) *
-                                     static_cast<std::size_t>(head.tile_columns))),
+      : lengths_(head.lengths +
+                 2 * (static_cast<std::size_t>(row) * static_cast<std::size_t>(head.tile_columns))),
         offset_(load_le<std::uint32_t>(head.row_starts + 4 * static_cast<std::size_t>(row))) {
     for (int column = 0; column < first_column; ++column) next();
   }

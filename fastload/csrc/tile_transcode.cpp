@@ -135,8 +135,11 @@ class McuReader {
  public:
   McuReader(const Frame& frame, const ScanDecoders& decoders, std::size_t mcus_per_stretch,
             Stretch stretch)
-      : frame_(frame), decoders_(decoders), mcus_per_stretch_(mcus_per_stretch),
-        stretch_(stretch), reader_(stretch(0)) {}
+      : frame_(frame),
+        decoders_(decoders),
+        mcus_per_stretch_(mcus_per_stretch),
+        stretch_(stretch),
+        reader_(stretch(0)) {}
 
   // make_sink(component index, component) gives the sink for each block; done(sink) takes it
   // back and may refuse. True in `restarted` where this MCU is the first of a stretch.
@@ -200,7 +203,8 @@ Status check_eligible(const JpegHeader& header, int tile_width) {
     if (frame.max_h % component.h != 0 || frame.max_v % component.v != 0) {
       return refuse("sampling factors that do not divide each other");
     }
-    if (component.quant > 3 || !header.tables.quant[static_cast<std::size_t>(component.quant)].defined) {
+    if (component.quant > 3 ||
+        !header.tables.quant[static_cast<std::size_t>(component.quant)].defined) {
       return refuse("a quantization table is missing");
     }
   }
@@ -219,7 +223,8 @@ Status read_source(ByteSpan file, int tile_width, std::uint64_t max_pixels, Sour
   if (Status status = parse_header(file, max_pixels, header); !status.ok()) return status;
   normalize_lone_component(header.frame);
   if (Status status = check_eligible(header, tile_width); !status.ok()) return status;
-  if (!source.decoders.build(header.frame, header.tables)) return refuse("a Huffman table is missing");
+  if (!source.decoders.build(header.frame, header.tables))
+    return refuse("a Huffman table is missing");
   const auto mcus = static_cast<std::size_t>(header.frame.mcu_columns()) *
                     static_cast<std::size_t>(header.frame.mcu_rows());
   const auto interval = static_cast<std::size_t>(header.restart_interval);
@@ -228,8 +233,8 @@ Status read_source(ByteSpan file, int tile_width, std::uint64_t max_pixels, Sour
   Status status = read_plain_scan(file, header.scan_offset, stretches, source.scan);
   if (!status.ok()) return status;
   const ByteSpan trailer = file.from(source.scan.end_offset);
-  const auto* marker = std::find_if(trailer.data, trailer.end(),
-                                    [](std::uint8_t byte) { return byte != 0xFF; });
+  const auto* marker =
+      std::find_if(trailer.data, trailer.end(), [](std::uint8_t byte) { return byte != 0xFF; });
   if (trailer.size > 0 && (marker == trailer.data || marker == trailer.end() || *marker != 0xD9)) {
     return refuse("something other than the end follows the scan");
   }
@@ -251,7 +256,8 @@ Status survey(const Source& source, int tile_mcus, Survey& counts) {
     const int size = bit_size(source_dc[c] - tile_dc[c]);
     tile_dc[c] = source_dc[c];
     extreme = size > max_dc_size || !sink.within_bounds(source_dc[c]);
-    ++counts.dc_frequency[static_cast<std::size_t>(component.dc)][static_cast<std::size_t>(size) & 15];
+    ++counts.dc_frequency[static_cast<std::size_t>(component.dc)]
+                         [static_cast<std::size_t>(size) & 15];
     return !extreme;
   };
   for (int row = 0; row < frame.mcu_rows(); ++row) {
@@ -345,11 +351,12 @@ void append_stuffed(std::vector<std::uint8_t>& file, ByteSpan plain) {
 
 Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& tiled) {
   if (tile_width < 8 || tile_width > 4096) {
-    return Status::error(Code::argument, "tile_width has to be 8 to 4096 pixels, not " +
-                                             std::to_string(tile_width));
+    return Status::error(
+        Code::argument, "tile_width has to be 8 to 4096 pixels, not " + std::to_string(tile_width));
   }
   Source source;
-  if (Status status = read_source(file, tile_width, max_pixels, source); !status.ok()) return status;
+  if (Status status = read_source(file, tile_width, max_pixels, source); !status.ok())
+    return status;
 
   TileHead head;
   head.frame = source.header.frame;
@@ -370,7 +377,8 @@ Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& 
   }
 
   std::vector<std::uint16_t> lengths;
-  if (Status status = write_tiles(source, head, tiled.entropy, lengths); !status.ok()) return status;
+  if (Status status = write_tiles(source, head, tiled.entropy, lengths); !status.ok())
+    return status;
   head.entropy_size = static_cast<std::uint32_t>(tiled.entropy.size());
   tiled.head = serialize(head, lengths);
   tiled.source_header = file.slice(0, source.header.scan_offset);
@@ -447,10 +455,9 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
         }
         const bool copied = for_each_block(head.frame, [&](std::size_t c, const Component& coded) {
           const Component& original = frame.at(static_cast<int>(c));
-          TranscodeSink sink{writer.open(max_block_bits),
-                             *encoders.dc[static_cast<std::size_t>(original.dc)],
-                             *encoders.ac[static_cast<std::size_t>(original.ac)], source_dc[c],
-                             file_dc[c]};
+          TranscodeSink sink{
+              writer.open(max_block_bits), *encoders.dc[static_cast<std::size_t>(original.dc)],
+              *encoders.ac[static_cast<std::size_t>(original.ac)], source_dc[c], file_dc[c]};
           const bool read = read_block(reader, decoders.dc[static_cast<std::size_t>(coded.dc)],
                                        decoders.ac[static_cast<std::size_t>(coded.ac)], sink);
           writer.close(sink.out);

@@ -42,7 +42,8 @@ RowPair row_pair(const ComponentPlane& plane, int y) {
 
 const std::uint8_t* upsampled_row(const ComponentPlane& plane, int y, int left, int width,
                                   UpsampleScratch& scratch) {
-  const UpsampleKernels& kernel = use_avx2() ? upsample_kernels_avx2() : upsample_kernels_portable();
+  const UpsampleKernels& kernel =
+      use_avx2() ? upsample_kernels_avx2() : upsample_kernels_portable();
   const bool halves = plane.h_ratio == 2 && plane.full_width > 2 && plane.v_ratio <= 2;
   if (plane.h_ratio == 1 && plane.v_ratio == 2) {
     const RowPair rows = row_pair(plane, y);

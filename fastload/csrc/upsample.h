@@ -45,9 +45,9 @@ const std::uint8_t* upsampled_row(const ComponentPlane& plane, int y, int left, 
 // readable. `weighted` is 3 * near + far (vertical) or the plain sample.
 struct UpsampleKernels {
   void (*blend_rows)(const std::uint8_t* near, const std::uint8_t* far, int count, int bias,
-                     std::uint8_t* out);                       // (3 near + far + bias) >> 2
+                     std::uint8_t* out);  // (3 near + far + bias) >> 2
   void (*sum_rows)(const std::uint8_t* near, const std::uint8_t* far, int count,
-                   std::uint16_t* out);                        // 3 near + far
+                   std::uint16_t* out);                                        // 3 near + far
   void (*spread)(const std::uint8_t* in, int count, std::uint8_t* out);        // h2v1
   void (*spread_sums)(const std::uint16_t* in, int count, std::uint8_t* out);  // h2v2
 };

@@ -1,0 +1,287 @@
+#include "engine.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+
+namespace fastload {
+namespace {
+
+// How many samples ahead the system is asked to read.
+constexpr std::size_t samples_ahead = 32;
+
+std::int64_t nanoseconds() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Signals are for the thread that runs Python; a new thread inherits the mask.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+Output Batch::output(std::size_t slot) const {
+  const RecipeOutput& shape = request_.recipe->output();
+  return shape.slot(slab_.get() + slot * shape.slot_bytes());
+}
+
+std::vector<Failure> Batch::failures() const {
+  const std::lock_guard lock(failures_mutex_);
+  std::vector<Failure> sorted = failures_;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Failure& a, const Failure& b) { return a.slot < b.slot; });
+  return sorted;
+}
+
+Engine::Engine(int threads) : process_(getpid()) {
+  const SignalsBlocked blocked;
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+}
+
+Engine::~Engine() {
+  if (!foreign()) {
+    close();
+    return;
+  }
+  // A thread object of a thread that does not exist here can only be forgotten.
+  for (std::thread& thread : threads_) new std::thread(std::move(thread));
+}
+
+bool Engine::foreign() const { return getpid() != process_; }
+
+std::shared_ptr<Batch> Engine::submit(BatchRequest request) {
+  const std::size_t size = request.recipe->output().slot_bytes() * request.indices.size();
+  std::shared_ptr<std::byte> slab = pool_->acquire(size);
+  if (slab == nullptr) return nullptr;
+  const auto lane = static_cast<std::size_t>(request.lane);
+  auto batch = std::make_shared<Batch>(std::move(request), std::move(slab));
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return nullptr;
+    if (batch->size() > 0) lanes_[lane].push_back(batch);
+  }
+  work_there_.notify_all();
+  return batch;
+}
+
+bool Engine::take(Task& task) {
+  for (auto& lane : lanes_) {
+    while (!lane.empty() && lane.front()->next_ == lane.front()->size()) lane.pop_front();
+    if (lane.empty()) continue;
+    task.batch = lane.front();
+    task.slot = task.batch->next_++;
+    return true;
+  }
+  return false;
+}
+
+// The sample that is `samples_ahead` later in the lane's order.
+void Engine::look_ahead(Task& task) const {
+  std::size_t ahead = task.slot + samples_ahead;
+  for (const auto& batch : lanes_[static_cast<std::size_t>(task.batch->request().lane)]) {
+    if (ahead < batch->size()) {
+      task.ahead_source = batch->request().source;
+      task.ahead_index = batch->request().indices[ahead];
+      return;
+    }
+    ahead -= batch->size();
+  }
+}
+
+void Engine::work() {
+  Worker worker;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    Task task;
+    work_there_.wait(lock, [&] { return closed_ || take(task); });
+    if (task.batch == nullptr) return;
+    look_ahead(task);
+    lock.unlock();
+    run(task, worker);
+    task = Task{};
+    lock.lock();
+  }
+}
+
+void Engine::run(const Task& task, Worker& worker) {
+  Batch& batch = *task.batch;
+  const BatchRequest& request = batch.request();
+  if (task.ahead_source != nullptr && !batch.cancelled()) {
+    task.ahead_source->announce(task.ahead_index);
+  }
+  Status status;
+  if (batch.cancelled()) {
+    status = Status::error(Code::record, "cancelled");
+  } else {
+    try {
+      const std::int64_t start = nanoseconds();
+      const std::int64_t decode_before = worker.scratch.decode_nanoseconds;
+      const std::int64_t render_before = worker.scratch.render_nanoseconds;
+      std::size_t bytes = 0;
+      Record record;
+      status = request.source->read(request.indices[task.slot], worker.buffer, record, bytes);
+      const std::int64_t read = nanoseconds() - start;
+      if (status.ok()) {
+        status = render_record(record, ReadBuffer::slack, *request.recipe, request.seed,
+                               request.first_position + task.slot, batch.output(task.slot),
+                               worker.scratch);
+      }
+      count(worker, bytes, read, decode_before, render_before);
+    } catch (const std::bad_alloc&) {
+      status = Status::error(Code::memory, "there is no memory to decode it");
+    }
+  }
+  if (status.code == Code::unsupported) {
+    {
+      const std::lock_guard lock(mutex_);
+      external_.push_back({task.batch, task.slot});
+      ++external_pending_;
+    }
+    external_there_.notify_one();
+    batch_done_.notify_all();  // whoever waits may have to start a thread for it
+    return;
+  }
+  finish(task.batch, task.slot, std::move(status));
+}
+
+void Engine::count(const Worker& worker, std::size_t bytes, std::int64_t read_nanoseconds,
+                   std::int64_t decode_before, std::int64_t render_before) {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  bytes_read_.fetch_add(bytes, relaxed);
+  read_nanoseconds_.fetch_add(static_cast<std::uint64_t>(read_nanoseconds), relaxed);
+  decode_nanoseconds_.fetch_add(
+      static_cast<std::uint64_t>(worker.scratch.decode_nanoseconds - decode_before), relaxed);
+  render_nanoseconds_.fetch_add(
+      static_cast<std::uint64_t>(worker.scratch.render_nanoseconds - render_before), relaxed);
+}
+
+void Engine::finish(const std::shared_ptr<Batch>& batch, std::size_t slot, Status status) {
+  if (status.ok()) {
+    images_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    if (!batch->cancelled()) errors_.fetch_add(1, std::memory_order_relaxed);
+    const std::lock_guard lock(batch->failures_mutex_);
+    batch->failures_.push_back({slot, std::move(status)});
+  }
+  if (batch->pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // Under the lock, so that nobody misses it between looking and sleeping.
+    const std::lock_guard lock(mutex_);
+    batch_done_.notify_all();
+  }
+}
+
+bool Engine::wait(Batch& batch, int milliseconds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  std::unique_lock lock(mutex_);
+  if (threads_.empty()) {
+    while (!batch.done() && std::chrono::steady_clock::now() < deadline) {
+      Task task;
+      if (!take(task)) break;
+      look_ahead(task);
+      lock.unlock();
+      run(task, caller_);
+      task = Task{};
+      lock.lock();
+    }
+    if (batch.done()) return true;
+  }
+  return batch_done_.wait_until(lock, deadline, [&] { return batch.done(); });
+}
+
+bool Engine::take_external(int milliseconds, ExternalSample& sample) {
+  std::unique_lock lock(mutex_);
+  const bool there = external_there_.wait_for(lock, std::chrono::milliseconds(milliseconds),
+                                              [&] { return closed_ || !external_.empty(); });
+  if (!there || external_.empty()) return false;
+  sample = external_.front();
+  external_.pop_front();
+  return true;
+}
+
+void Engine::fill_external(const ExternalSample& sample, const SourcePixels& pixels) {
+  const BatchRequest& request = sample.batch->request();
+  PictureScratch scratch;
+  Status status =
+      render_pixels(pixels, *request.recipe, request.seed, request.first_position + sample.slot,
+                    sample.batch->output(sample.slot), scratch);
+  external_done_.fetch_add(1, std::memory_order_relaxed);
+  fail_external(sample, std::move(status));
+}
+
+void Engine::fail_external(const ExternalSample& sample, Status status) {
+  {
+    const std::lock_guard lock(mutex_);
+    --external_pending_;
+  }
+  finish(sample.batch, sample.slot, std::move(status));
+}
+
+std::size_t Engine::external_pending() const {
+  const std::lock_guard lock(mutex_);
+  return external_pending_;
+}
+
+bool Engine::closed() const {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+void Engine::close() {
+  std::array<std::deque<std::shared_ptr<Batch>>, 2> lanes;
+  std::deque<ExternalSample> external;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    lanes.swap(lanes_);
+    external.swap(external_);
+  }
+  work_there_.notify_all();
+  external_there_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  const auto closed = [] { return Status::error(Code::record, "the loader was closed"); };
+  for (const auto& lane : lanes) {
+    for (const auto& batch : lane) {
+      for (; batch->next_ < batch->size(); ++batch->next_) finish(batch, batch->next_, closed());
+    }
+  }
+  for (const ExternalSample& sample : external) fail_external(sample, closed());
+  pool_->close();
+}
+
+EngineStatistics Engine::statistics() const {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  EngineStatistics s;
+  s.images = images_.load(relaxed);
+  s.errors = errors_.load(relaxed);
+  s.external = external_done_.load(relaxed);
+  s.bytes_read = bytes_read_.load(relaxed);
+  s.read_nanoseconds = read_nanoseconds_.load(relaxed);
+  s.decode_nanoseconds = decode_nanoseconds_.load(relaxed);
+  s.render_nanoseconds = render_nanoseconds_.load(relaxed);
+  const std::lock_guard lock(mutex_);
+  for (const auto& lane : lanes_) {
+    for (const auto& batch : lane) s.queue_depth += batch->size() - batch->next_;
+  }
+  return s;
+}
+
+}  // namespace fastload

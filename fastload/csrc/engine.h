@@ -1,0 +1,155 @@
+// The pool of threads that turns indices into batches. Never touches Python.
+//
+// Note [how a batch is made]
+// submit() queues a batch as a whole; threads take its samples one after the other, and go on
+// with the next batch while the last samples of this one are still being worked on. The lane of
+// training is served first. A sample that needs Pillow goes to a list, from which Python's own
+// threads take it (take_external) and give its pixels back (fill_external).
+// Everything of a batch is written before `pending` reaches zero, and read behind it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "picture.h"
+#include "recipe.h"
+#include "slab_pool.h"
+#include "source.h"
+
+namespace fastload {
+
+struct Failure {
+  std::size_t slot = 0;
+  Status status;
+};
+
+struct BatchRequest {
+  std::shared_ptr<Source> source;
+  std::shared_ptr<const Recipe> recipe;
+  std::vector<std::size_t> indices;
+  std::uint64_t first_position = 0;  // in the epoch's order, of the first index
+  std::uint64_t seed = 0;
+  int lane = 0;  // 0 training, 1 background
+};
+
+class Batch {
+ public:
+  Batch(BatchRequest request, std::shared_ptr<std::byte> slab)
+      : request_(std::move(request)), slab_(std::move(slab)), pending_(request_.indices.size()) {}
+
+  std::size_t size() const { return request_.indices.size(); }
+  const BatchRequest& request() const { return request_; }
+  const std::shared_ptr<std::byte>& slab() const { return slab_; }
+  Output output(std::size_t slot) const;
+  // Samples not yet begun are left out; those being worked on are finished.
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  bool done() const { return pending_.load(std::memory_order_acquire) == 0; }
+  // In the order of the slots; only once done().
+  std::vector<Failure> failures() const;
+
+ private:
+  friend class Engine;
+
+  BatchRequest request_;
+  std::shared_ptr<std::byte> slab_;
+  std::size_t next_ = 0;  // guarded by the engine's mutex
+  std::atomic<std::size_t> pending_;
+  std::atomic<bool> cancelled_{false};
+  mutable std::mutex failures_mutex_;
+  std::vector<Failure> failures_;
+};
+
+struct ExternalSample {
+  std::shared_ptr<Batch> batch;
+  std::size_t slot = 0;
+};
+
+struct EngineStatistics {
+  std::uint64_t images = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t external = 0;  // decoded by Pillow
+  std::uint64_t bytes_read = 0;
+  std::uint64_t read_nanoseconds = 0;
+  std::uint64_t decode_nanoseconds = 0;
+  std::uint64_t render_nanoseconds = 0;
+  std::size_t queue_depth = 0;  // samples waiting
+};
+
+class Engine {
+ public:
+  // 0 threads: wait() does the work.
+  explicit Engine(int threads);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Null where there is no memory, or after close().
+  std::shared_ptr<Batch> submit(BatchRequest request);
+  // Waits at most `milliseconds` (or, without threads, works about as long). True: done.
+  bool wait(Batch& batch, int milliseconds);
+
+  // False: none came within `milliseconds`, or the engine was closed.
+  bool take_external(int milliseconds, ExternalSample& sample);
+  void fill_external(const ExternalSample& sample, const SourcePixels& pixels);
+  void fail_external(const ExternalSample& sample, Status status);
+  std::size_t external_pending() const;
+
+  // Ends the threads; batches not done fail. May be called twice, and by the destructor.
+  void close();
+  bool closed() const;
+  // Made in another process: after a fork the threads are gone and locks may be held.
+  bool foreign() const;
+
+  EngineStatistics statistics() const;
+  std::size_t pool_bytes() const { return pool_->total_bytes(); }
+
+ private:
+  struct Task {
+    std::shared_ptr<Batch> batch;
+    std::size_t slot = 0;
+    std::shared_ptr<Source> ahead_source;  // a sample to announce; may be null
+    std::size_t ahead_index = 0;
+  };
+  struct Worker {
+    PictureScratch scratch;
+    ReadBuffer buffer;
+  };
+
+  bool take(Task& task);  // the mutex is held
+  void look_ahead(Task& task) const;
+  void work();
+  void run(const Task& task, Worker& worker);
+  void finish(const std::shared_ptr<Batch>& batch, std::size_t slot, Status status);
+  void count(const Worker& worker, std::size_t bytes, std::int64_t read_nanoseconds,
+             std::int64_t decode_before, std::int64_t render_before);
+
+  std::shared_ptr<SlabPool> pool_ = std::make_shared<SlabPool>();
+  int process_;
+  mutable std::mutex mutex_;
+  std::condition_variable work_there_;
+  std::condition_variable batch_done_;
+  std::condition_variable external_there_;
+  std::array<std::deque<std::shared_ptr<Batch>>, 2> lanes_;
+  std::deque<ExternalSample> external_;
+  std::size_t external_pending_ = 0;
+  bool closed_ = false;
+  std::vector<std::thread> threads_;
+  Worker caller_;  // of a wait() that works itself
+
+  std::atomic<std::uint64_t> images_{0};
+  std::atomic<std::uint64_t> errors_{0};
+  std::atomic<std::uint64_t> external_done_{0};
+  std::atomic<std::uint64_t> bytes_read_{0};
+  std::atomic<std::uint64_t> read_nanoseconds_{0};
+  std::atomic<std::uint64_t> decode_nanoseconds_{0};
+  std::atomic<std::uint64_t> render_nanoseconds_{0};
+};
+
+}  // namespace fastload

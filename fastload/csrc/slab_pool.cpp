@@ -1,0 +1,71 @@
+#include "slab_pool.h"
+
+#include <sys/mman.h>
+
+namespace fastload {
+namespace {
+
+std::size_t whole_pages(std::size_t size) {
+  constexpr std::size_t page = 4096;
+  return (size + page - 1) / page * page;
+}
+
+}  // namespace
+
+std::shared_ptr<std::byte> SlabPool::acquire(std::size_t size) {
+  const std::size_t bytes = whole_pages(size == 0 ? 1 : size);
+  std::byte* data = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    // A slab of another size is of no use but to somebody else: sizes repeat within a run.
+    if (auto found = free_.find(bytes); found != free_.end()) {
+      data = found->second;
+      free_.erase(found);
+    } else {
+      total_bytes_ += bytes;
+    }
+  }
+  if (data == nullptr) {
+    void* fresh = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (fresh == MAP_FAILED) {
+      const std::lock_guard lock(mutex_);
+      total_bytes_ -= bytes;
+      return nullptr;
+    }
+#ifdef MADV_HUGEPAGE
+    madvise(fresh, bytes, MADV_HUGEPAGE);  // fewer faults; only a hint
+#endif
+    data = static_cast<std::byte*>(fresh);
+  }
+  return {data, [pool = shared_from_this(), bytes](std::byte* p) { pool->give_back(p, bytes); }};
+}
+
+void SlabPool::give_back(std::byte* data, std::size_t size) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
+      free_.emplace(size, data);
+      return;
+    }
+    total_bytes_ -= size;
+  }
+  munmap(data, size);
+}
+
+std::size_t SlabPool::total_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return total_bytes_;
+}
+
+void SlabPool::close() {
+  std::multimap<std::size_t, std::byte*> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    gone.swap(free_);
+    for (const auto& [size, data] : gone) total_bytes_ -= size;
+  }
+  for (const auto& [size, data] : gone) munmap(data, size);
+}
+
+}  // namespace fastload

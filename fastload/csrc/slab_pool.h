@@ -1,0 +1,32 @@
+// Memory of batches. A slab goes back when its last user lets go, and is handed out again:
+// writing into fresh pages costs more than a third of decoding a photo.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace fastload {
+
+class SlabPool : public std::enable_shared_from_this<SlabPool> {
+ public:
+  // Page-aligned bytes, owned until the pointer and all its copies are gone. Null: no memory.
+  std::shared_ptr<std::byte> acquire(std::size_t size);
+
+  // Held by users or waiting to be used again.
+  std::size_t total_bytes() const;
+  // Frees what waits, and from now on whatever comes back.
+  void close();
+
+ private:
+  void give_back(std::byte* data, std::size_t size);
+
+  mutable std::mutex mutex_;
+  std::multimap<std::size_t, std::byte*> free_;
+  std::size_t total_bytes_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace fastload

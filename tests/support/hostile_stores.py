@@ -341,7 +341,9 @@ def run(kind: str, seed: int, first: int, count: int, folder: Path) -> None:
     truth = make_truth(folder)
     path = folder / f"{kind}-{os.getpid()}.lmdb"
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
-    try_store(truth, truth.path, may_differ=False)  # imports and compiles what is done lazily
+    # Whatever is imported or compiled at first use, by lmdb and NumPy too, is so now.
+    try_store(truth, truth.path, may_differ=False)
+    pack(path, make_samples(1), overwrite=True)
     sys.addaudithook(watch)
     for case in range(first, first + count):
         what = MAKERS[kind](truth, random.Random(f"{kind} {seed} {case}"), path)

@@ -13,10 +13,11 @@ from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.figures import counts, findings, size
 from fastload.cli.report_file import FindingsFile
 from fastload.convert import PackOptions, ProblemsFoundError, Severity, Summary, pack
-from fastload.convert.files import DEFAULT_MAX_FILE_BYTES
+from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.names import printable
 from fastload.convert.options import TILE_CHOICES
 from fastload.convert.sources import LAYOUTS
+from fastload.convert.targets import is_inside
 
 __all__ = ["convert"]
 
@@ -69,7 +70,7 @@ Examples:
 )
 @click.option(
     "--max-file-bytes",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_FILE_BYTES),
     default=DEFAULT_MAX_FILE_BYTES,
     show_default=True,
     help="Larger files are reported, and not packed.",
@@ -102,6 +103,8 @@ def convert(
     with those in them, or just photos. Every file's bytes can be had back. Run again after
     whatever interrupted it, the command goes on where it was; nothing in FOLDER is written.
     """
+    if problems is not None and is_inside(problems, folder):
+        raise click.UsageError("--problems: FILE lies inside FOLDER, in which nothing is written")
     options = PackOptions(
         layout=layout,
         tile=tile,

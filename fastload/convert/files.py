@@ -10,9 +10,18 @@ from dataclasses import dataclass
 
 from fastload.convert.findings import RefusedError
 
-__all__ = ["DEFAULT_MAX_FILE_BYTES", "FileBytes", "file_type", "read_file", "sniff_file"]
+__all__ = [
+    "DEFAULT_MAX_FILE_BYTES",
+    "MAX_FILE_BYTES",
+    "FileBytes",
+    "file_type",
+    "read_file",
+    "sniff_file",
+]
 
 DEFAULT_MAX_FILE_BYTES = 1 << 30
+# A record holds less than 4 GiB, and tiles may take more bytes than the file they were made of.
+MAX_FILE_BYTES = 3 << 30
 
 # Opening a FIFO for reading waits for a writer, and opening a device may do anything: O_NONBLOCK
 # and the check that follows make both harmless.

@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from fastload.convert.budget import ByteBudget
+from fastload.convert.budget import ByteBudget, GivenUpError
 from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
 from fastload.convert.ordered import ordered
 from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.convert.progress import Progress, Throttled
 from fastload.convert.resume import skip_committed
 from fastload.convert.sources import Source, SourceItem
-from fastload.errors import FastloadError
+from fastload.errors import FastloadError, PackError
 from fastload.store import Problem, StoreWriter
 
 __all__ = ["PackJob"]
@@ -166,6 +167,14 @@ class PackJob:
         except RefusedError as refused:
             self._held.release(held)
             return refused.finding(item.name)
+        except (GivenUpError, MemoryError):
+            raise
+        except Exception as error:  # a bug; say at least which file leads to it
+            where = printable(item.name)
+            raise PackError(
+                f"{where}: {type(error).__name__}: {error}; this is a bug in "
+                "fastload: please report it with that file"
+            ) from error
         # A file that was read a second time may have another size than was admitted.
         self._held.release(held - 2 * len(file.data))
         return file, photo

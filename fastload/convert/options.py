@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastload.convert.files import DEFAULT_MAX_FILE_BYTES
+from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.ordered import available_cores
 from fastload.convert.sources import LAYOUTS
 
@@ -47,8 +47,10 @@ class PackOptions:
             raise ValueError(f"tile: expected one of {TILE_CHOICES}, found {self.tile!r}")
         if self.workers < 0:
             raise ValueError(f"workers: expected 0 (all cores) or more, found {self.workers}")
-        if self.max_file_bytes < 1:
-            raise ValueError(f"max_file_bytes: expected 1 or more, found {self.max_file_bytes}")
+        if not 1 <= self.max_file_bytes <= MAX_FILE_BYTES:
+            raise ValueError(
+                f"max_file_bytes: expected 1 to {MAX_FILE_BYTES}, found {self.max_file_bytes}"
+            )
 
     @property
     def worker_count(self) -> int:

@@ -10,7 +10,7 @@ from fastload.convert.sources import Source
 from fastload.errors import PackError, SourceError
 from fastload.store import partial_path
 
-__all__ = ["Target", "check_target", "plan_targets"]
+__all__ = ["Target", "check_target", "is_inside", "plan_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,20 @@ def check_target(
         )
     if not path.parent.is_dir():
         raise PackError(f"{path.parent}: no such folder; make it first")
-    root = os.path.realpath(source)
-    if os.path.commonpath([root, os.path.realpath(path.parent)]) == root:
+    if is_inside(path, source):
         raise SourceError(
-            f"{path}: lies inside the source folder {root}, in which nothing is "
-            "written; choose a place outside it"
+            f"{path}: lies inside the source folder {os.path.realpath(source)}, in which nothing "
+            "is written; choose a place outside it"
         )
     if path.exists() and not overwrite:
         raise exists_error(path)
+
+
+def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether the file ``path``, links followed, lies in ``folder`` or below."""
+    root = os.path.realpath(folder)
+    parent = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    return os.path.commonpath([root, parent]) == root
 
 
 def plan_targets(

@@ -193,3 +193,9 @@ def test_signals_end_it_cleanly_and_it_goes_on(
     found = json.loads(run("convert", source, out, "--json"))
     assert found["photos"] == 300
     assert found["resumed_photos"] > 0
+
+
+def test_reports_are_not_written_into_the_source(source: Path, tmp_path: Path) -> None:
+    before = snapshot(source)
+    run("convert", source, tmp_path / "o.lmdb", "--problems", source / "bad.jsonl", code=2)
+    assert snapshot(source) == before

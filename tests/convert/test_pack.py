@@ -211,3 +211,16 @@ def test_options_are_checked() -> None:
     for choices in ({"tile": "always"}, {"layout": "x"}, {"workers": -1}, {"max_file_bytes": 0}):
         with pytest.raises(ValueError, match=next(iter(choices))):
             PackOptions(**choices)  # type: ignore[arg-type]
+
+
+def test_a_bug_names_the_file_that_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = image_folder(tmp_path / "src")
+
+    def broken(self: object, data: bytes) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("fastload.convert.photo.PhotoPacker.pack", broken)
+    with pytest.raises(PackError, match=r"class_0/photo_000\.jpg: ZeroDivisionError: oops"):
+        pack(root, tmp_path / "out.lmdb")

@@ -192,15 +192,23 @@ bool Engine::wait(Batch& batch, int milliseconds) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
   std::unique_lock lock(mutex_);
   if (threads_.empty()) {
+    std::unique_ptr<Worker> worker;
+    if (idle_workers_.empty()) {
+      worker = std::make_unique<Worker>();
+    } else {
+      worker = std::move(idle_workers_.back());
+      idle_workers_.pop_back();
+    }
     while (!batch.done() && std::chrono::steady_clock::now() < deadline) {
       Task task;
       if (!take(task)) break;
       look_ahead(task);
       lock.unlock();
-      run(task, caller_);
+      run(task, *worker);
       task = Task{};
       lock.lock();
     }
+    idle_workers_.push_back(std::move(worker));
     if (batch.done()) return true;
   }
   return batch_done_.wait_until(lock, deadline, [&] { return batch.done(); });

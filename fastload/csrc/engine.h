@@ -141,7 +141,7 @@ class Engine {
   std::size_t external_pending_ = 0;
   bool closed_ = false;
   std::vector<std::thread> threads_;
-  Worker caller_;  // of a wait() that works itself
+  std::vector<std::unique_ptr<Worker>> idle_workers_;  // of wait()s that work themselves
 
   std::atomic<std::uint64_t> images_{0};
   std::atomic<std::uint64_t> errors_{0};

@@ -148,7 +148,7 @@ void try_record(ByteSpan input) {
     const Geometry geometry{window, 9, 17, {-1, -2, 12, 20}};
     std::vector<std::uint8_t> slot(3 * 12 * 20);
     const Output output{slot.data(), DType::uint8, 3, 12 * 20, 20, 1, nullptr};
-    render_record(record, 0, geometry, Fill{}, output, scratch);
+    render_geometry(record, 0, geometry, Fill{}, output, scratch);
   }
 }
 

@@ -149,6 +149,16 @@ class LMDBDataset(Dataset[Sample]):
             ) from error
 
     @property
+    def store_indices(self) -> NDArray[np.int64] | None:
+        """The store index of each sample, int64 [N]; None where sample i is the store's i."""
+        return self._members
+
+    @property
+    def class_ids(self) -> NDArray[np.int32]:
+        """The class index of each sample, int32 [N], without a Python object for any."""
+        return self._class_ids if self._members is None else self._class_ids[self._members]
+
+    @property
     def samples(self) -> list[tuple[str, int]]:
         """(path in the folder that was packed, class index) of every sample.
 
@@ -170,8 +180,7 @@ class LMDBDataset(Dataset[Sample]):
     def targets(self) -> list[int]:
         """The class index of every sample; the first use makes the list."""
         if self._targets is None:
-            ids = self._class_ids if self._members is None else self._class_ids[self._members]
-            self._targets = ids.tolist()
+            self._targets = self.class_ids.tolist()
         return self._targets
 
     def __repr__(self) -> str:

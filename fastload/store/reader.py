@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastload.errors import (
@@ -126,6 +127,17 @@ class Store:
     def record(self, index: int, *, verify: bool | None = None) -> Record:
         """One record, checked; ``head`` and ``body`` are views. Arguments and errors as above."""
         return self._read(index, verify)[1]
+
+    def extents(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Where all records stand in the file: offsets and lengths in bytes, uint64 [N] each.
+
+        Those that ``record_bytes`` reads by: found anew after it met records that had moved.
+
+        Raises:
+            StoreFormatError: the columns and the tree are damaged.
+            StoreClosedError: after ``close()``.
+        """
+        return self._records.extents(self._open_handle())
 
     def read_source(self, index: int) -> bytes:
         """The original file's bytes.

@@ -49,7 +49,7 @@ class RecordFile:
             OSError: the disk failed.
         """
         verify_body = not self._checked[index >> 3] >> (index & 7) & 1 if verify is None else verify
-        extents = self._load_extents(handle)
+        extents = self.extents(handle)
         try:
             found = self._read_at(extents, index)
         except StoreFormatError:
@@ -62,7 +62,12 @@ class RecordFile:
             self._checked[index >> 3] |= 1 << (index & 7)
         return found
 
-    def _load_extents(self, handle: FileHandle) -> _Extents:
+    def extents(self, handle: FileHandle) -> _Extents:
+        """Offsets and lengths of all records.
+
+        Raises:
+            StoreFormatError: neither the columns nor LMDB's tree tells them.
+        """
         if self._extents is None:
             try:
                 offsets = self._catalog.load("file_offset", handle)

@@ -1,0 +1,137 @@
+"""Where pictures come from: a store's records, or files; for the core, and for Pillow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fastload import _core
+from fastload.errors import DecodeError, RecordError
+from fastload.picture import open_picture
+from fastload.records import Codec
+from fastload.store import Store
+
+__all__ = ["FilePictures", "Pictures", "StorePictures"]
+
+#: Records that are read when a store's offsets are taken: a compacted copy has moved them all.
+_PROBES = 3
+
+
+class Pictures(Protocol):
+    """Numbered pictures.
+
+    Attributes:
+        source: the core's source; its threads read from there.
+        needs_pillow: some pictures may need Pillow's lane.
+    """
+
+    source: Any
+    needs_pillow: bool
+
+    def name(self, index: int) -> str:
+        """The file that a picture is, or was."""
+        ...
+
+    def open(self, index: int) -> NDArray[np.uint8]:
+        """A whole picture, by Pillow where the core leaves it: uint8 [height, width, 3], RGB."""
+        ...
+
+    def error(self, index: int, row: int, cause: BaseException | str) -> Exception:
+        """What to raise for a picture that cannot be read, as sample ``row`` of its data set."""
+        ...
+
+
+class StorePictures:
+    """A store's records, by their index.
+
+    Args:
+        store: open; stays open as long as this lives.
+
+    Raises:
+        StoreError: its offsets or codecs cannot be read.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        count = len(store)
+        for index in sorted(
+            {i * (count - 1) // _PROBES for i in range(_PROBES + 1)} if count else ()
+        ):
+            try:
+                store.record_bytes(index, verify=False)  # makes the store look for moved records
+            except RecordError:  # that one is damaged; it is reported when it is asked for
+                continue
+        offsets, lengths = store.extents()
+        self.source = _core.StoreSource(store.fileno(), offsets, lengths)
+        self.needs_pillow = bool(np.any(store.column("codec") == Codec.OTHER))
+
+    def name(self, index: int) -> str:
+        """The relative path in the folder that was packed."""
+        return self.store.names[index]
+
+    def open(self, index: int) -> NDArray[np.uint8]:
+        """The picture in a record: uint8 [height, width, 3], RGB.
+
+        Raises:
+            RecordError: the record is damaged.
+            Exception: whatever Pillow raises.
+        """
+        data = self.store.record_bytes(index)
+        return np.asarray(open_picture(self.store.record(index, verify=False), data))
+
+    def error(self, index: int, row: int, cause: BaseException | str) -> Exception:
+        """A RecordError that names the store, the sample and its file."""
+        if isinstance(cause, RecordError):
+            return cause
+        name = self.name(index)
+        return RecordError(
+            f"{self.store.path}: sample {index} ({name!r}; {row} in the data set) cannot be "
+            f"decoded: {cause}. Pack the folder again, or see `fastload verify`.",
+            index=index,
+            name=name,
+        )
+
+
+class FilePictures:
+    """Files, as torchvision's ``default_loader`` opens them.
+
+    Args:
+        paths: one a picture.
+    """
+
+    needs_pillow = True  # only the bytes of each file would tell
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        self.paths = paths
+        encoded = [os.fsencode(path) for path in paths]
+        offsets = np.zeros(len(encoded) + 1, np.uint64)
+        np.cumsum([len(path) for path in encoded], out=offsets[1:])
+        self.source = _core.FileSource(b"".join(encoded), offsets)
+
+    def name(self, index: int) -> str:
+        """The file's path."""
+        return os.fspath(self.paths[index])
+
+    def open(self, index: int) -> NDArray[np.uint8]:
+        """The picture in a file: uint8 [height, width, 3], RGB.
+
+        Raises:
+            Exception: whatever Pillow raises.
+        """
+        with open(self.paths[index], "rb") as file, Image.open(file) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def error(self, index: int, row: int, cause: BaseException | str) -> Exception:
+        """An OSError of the system's own kind, or a DecodeError; both name sample and file."""
+        name = self.name(index)
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return OSError(cause.errno, f"sample {row}: {cause.strerror}", name)
+        return DecodeError(
+            f"sample {row} ({name!r}) cannot be decoded: {cause}. Mend or remove the file, or "
+            'pass on_error="skip" or "replace".'
+        )

@@ -183,11 +183,8 @@ void decode(nb::handle data, const Four& region, nb::handle out) {
     nb::gil_scoped_release release;
     status = parse_record(bytes.bytes(), record);
     if (status.ok()) {
-      // Packed three bytes a pixel, by way of one row of four.
-      const Geometry geometry{
-          window, window.height, window.width, {0, 0, window.height, window.width}};
-      const Output rgb{target.view().buf, DType::uint8, 3, 1, std::int64_t{3} * window.width, 3};
-      status = render_geometry(record, 0, geometry, Fill{}, rgb, thread_scratch());
+      auto* rgb = static_cast<std::uint8_t*>(target.view().buf);
+      status = decode_rgb(record, 0, window, rgb, thread_scratch());
     }
   }
   raise_unless_ok(status);

@@ -46,4 +46,12 @@ void interleave_rgbx(const std::uint8_t* r, const std::uint8_t* g, const std::ui
   }
 }
 
+void pack_rgb(const std::uint8_t* rgbx, int width, std::uint8_t* rgb) {
+  for (int i = use_avx2() ? pack_rgb_avx2(rgbx, width, rgb) : 0; i < width; ++i) {
+    rgb[3 * i] = rgbx[4 * i];
+    rgb[3 * i + 1] = rgbx[4 * i + 1];
+    rgb[3 * i + 2] = rgbx[4 * i + 2];
+  }
+}
+
 }  // namespace fastload

@@ -11,10 +11,14 @@ void ycbcr_to_rgbx(const std::uint8_t* y, const std::uint8_t* cb, const std::uin
 void interleave_rgbx(const std::uint8_t* r, const std::uint8_t* g, const std::uint8_t* b, int width,
                      std::uint8_t* out);
 
+// R, G, B, anything -> R, G, B.
+void pack_rgb(const std::uint8_t* rgbx, int width, std::uint8_t* rgb);
+
 // Pixels [begin, width) only; the AVX2 kernel returns how many whole groups it did.
 void ycbcr_to_rgbx_portable(const std::uint8_t* y, const std::uint8_t* cb, const std::uint8_t* cr,
                             int begin, int width, std::uint8_t* out);
 int ycbcr_to_rgbx_avx2(const std::uint8_t* y, const std::uint8_t* cb, const std::uint8_t* cr,
                        int width, std::uint8_t* out);
+int pack_rgb_avx2(const std::uint8_t* rgbx, int width, std::uint8_t* rgb);
 
 }  // namespace fastload

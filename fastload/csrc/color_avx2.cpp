@@ -59,6 +59,17 @@ int ycbcr_to_rgbx_avx2(const std::uint8_t* y, const std::uint8_t* cb, const std:
   return i;
 }
 
+int pack_rgb_avx2(const std::uint8_t* rgbx, int width, std::uint8_t* rgb) {
+  const __m128i keep = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+  int i = 0;
+  // 4 pixels each; the 4 bytes too many belong to the next two pixels, which are yet to come.
+  for (; i + 6 <= width; i += 4) {
+    const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rgbx + 4 * i));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(rgb + 3 * i), _mm_shuffle_epi8(four, keep));
+  }
+  return i;
+}
+
 }  // namespace fastload
 
 #else
@@ -68,6 +79,7 @@ int ycbcr_to_rgbx_avx2(const std::uint8_t*, const std::uint8_t*, const std::uint
                        std::uint8_t*) {
   return 0;
 }
+int pack_rgb_avx2(const std::uint8_t*, int, std::uint8_t*) { return 0; }
 }  // namespace fastload
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "color.h"
 #include "libjpeg_decode.h"
 
 namespace fastload {
@@ -96,6 +97,26 @@ Status decode_needed(const Record& record, std::size_t slack, const Geometry& ge
   source.data = scratch.pixels.data();
   return decode_region(record, slack, source.region, scratch.pixels.data(), source.row_stride,
                        scratch.tiles);
+}
+
+Status decode_rgb(const Record& record, std::size_t slack, const Window& region, std::uint8_t* rgb,
+                  PictureScratch& scratch) {
+  const Geometry whole{region, region.height, region.width, {0, 0, region.height, region.width}};
+  SourcePixels source;
+  if (Status status = decode_needed(record, slack, whole, source, scratch); !status.ok()) {
+    return status;
+  }
+  const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * region.width;
+  const std::uint8_t* in = source.data + (region.top - source.region.top) * source.row_stride +
+                           (region.left - source.region.left) * source.pixel_bytes;
+  for (int y = 0; y < region.height; ++y, in += source.row_stride, rgb += row_bytes) {
+    if (source.pixel_bytes == 3) {
+      std::memcpy(rgb, in, static_cast<std::size_t>(row_bytes));
+    } else {
+      pack_rgb(in, region.width, rgb);
+    }
+  }
+  return Status::success();
 }
 
 Status render_geometry(const Record& record, std::size_t slack, const Geometry& geometry,

@@ -27,6 +27,10 @@ struct PictureScratch {
 Status decode_region(const Record& record, std::size_t slack, const Window& region,
                      std::uint8_t* rgbx, std::ptrdiff_t stride, TileScratch& scratch);
 
+// Writes `region` as packed R, G, B: [region.height, region.width, 3]. Otherwise as above.
+Status decode_rgb(const Record& record, std::size_t slack, const Window& region, std::uint8_t* rgb,
+                  PictureScratch& scratch);
+
 // The pixels of the record that `geometry` needs; they live in the record or in `scratch`.
 Status decode_needed(const Record& record, std::size_t slack, const Geometry& geometry,
                      SourcePixels& source, PictureScratch& scratch);

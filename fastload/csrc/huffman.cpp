@@ -17,7 +17,7 @@ Status validate(const HuffmanSpec& spec) {
     const int count = spec.counts[static_cast<std::size_t>(length - 1)];
     room = 2 * room - count;
     total += count;
-    if (room < 0) {
+    if (count > 0 && room < 1) {
       return Status::error(Code::decode, "a Huffman table has more codes of " +
                                              std::to_string(length) + " bits than fit");
     }

@@ -19,7 +19,8 @@ struct HuffmanSpec {
   bool operator==(const HuffmanSpec& other) const;
 };
 
-// Expected: at most 256 symbols, no more codes of a length than that length has room for.
+// Expected: 1 to 256 symbols, no more codes of a length than that length has room for, and none
+// of them all ones (T.81, C.2; libjpeg refuses such a table too, once a scan uses it).
 Status validate(const HuffmanSpec& spec);
 
 // Code and length of every symbol; length 0 where the table has no code for it.

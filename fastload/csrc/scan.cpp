@@ -1,5 +1,7 @@
 #include "scan.h"
 
+#include <algorithm>
+
 namespace fastload {
 
 Status read_plain_scan(ByteSpan file, std::size_t scan_offset, std::size_t stretches,
@@ -51,7 +53,13 @@ bool ScanDecoders::build(const Frame& frame, const JpegTables& tables) {
   for (int c = 0; c < frame.component_count; ++c) {
     const auto d = static_cast<std::size_t>(frame.at(c).dc);
     const auto a = static_cast<std::size_t>(frame.at(c).ac);
-    if (d > 3 || a > 3 || !tables.dc[d].defined() || !tables.ac[a].defined()) return false;
+    if (d > 3 || a > 3 || !validate(tables.dc[d]).ok() || !validate(tables.ac[a]).ok())
+      return false;
+    const auto* dc_symbols = tables.dc[d].symbols.data();
+    const int dc_count = tables.dc[d].symbol_count;
+    if (std::any_of(dc_symbols, dc_symbols + dc_count, [](int size) { return size > 15; })) {
+      return false;
+    }
     if (!dc_built[d]) dc[d].build(tables.dc[d]);
     if (!ac_built[a]) ac[a].build(tables.ac[a]);
     dc_built[d] = ac_built[a] = true;

@@ -42,7 +42,7 @@ struct ScanDecoders {
   std::array<HuffmanDecoder, 4> dc;
   std::array<AcDecoder, 4> ac;
 
-  // Builds those that the frame's components name; false where one is not defined.
+  // Builds those that the frame's components name; false where one is missing or unsound.
   bool build(const Frame& frame, const JpegTables& tables);
 };
 

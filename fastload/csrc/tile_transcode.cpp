@@ -1,11 +1,11 @@
 #include "tile_transcode.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "markers.h"
 #include "scan.h"
 #include "tile_head.h"
+#include "transcode.h"
 
 namespace fastload {
 namespace {
@@ -18,35 +18,7 @@ namespace {
 // bytes and libjpeg decodes it. test_extreme_coefficients_keep_their_own_bytes shows it.
 constexpr int max_column_pair_sum = 5789;
 
-constexpr std::size_t max_block_bits = 64 * 32;
-
 Status refuse(const std::string& why) { return Status::error(Code::not_tileable, why); }
-
-int bit_size(int value) {
-  int magnitude = std::abs(value);
-  return magnitude == 0 ? 0 : 32 - __builtin_clz(static_cast<unsigned>(magnitude));
-}
-
-// The bits that follow a DC code: the value, or for a negative one its predecessor's low bits.
-std::uint32_t value_bits(int value, int size) {
-  const int raw = value < 0 ? value - 1 : value;
-  return static_cast<std::uint32_t>(raw) & ((1u << size) - 1);
-}
-
-// The encoders of a frame's components, by table.
-struct ScanEncoders {
-  std::array<std::optional<HuffmanEncoder>, 4> dc;
-  std::array<std::optional<HuffmanEncoder>, 4> ac;
-
-  ScanEncoders(const Frame& frame, const JpegTables& tables) {
-    for (int c = 0; c < frame.component_count; ++c) {
-      const auto d = static_cast<std::size_t>(frame.at(c).dc);
-      const auto a = static_cast<std::size_t>(frame.at(c).ac);
-      if (!dc[d]) dc[d].emplace(tables.dc[d]);
-      if (!ac[a]) ac[a].emplace(tables.ac[a]);
-    }
-  }
-};
 
 // How often each symbol stands in the tiled form, and whether the values are within bounds.
 struct Survey {
@@ -87,47 +59,6 @@ struct SurveySink {
     return total + dc_magnitude <= 32767 && by_column[0] + by_column[1] <= max_column_pair_sum;
   }
 };
-
-// Writes a block with other codes, and its DC value as a difference to another prediction.
-struct TranscodeSink {
-  BitCursor out;
-  const HuffmanEncoder& dc_codes;
-  const HuffmanEncoder& ac_codes;
-  int source_dc;
-  int target_dc;
-  bool coded = true;  // the tables have a code for everything so far
-
-  void dc(int source_difference) {
-    source_dc += source_difference;
-    const int target_difference = source_dc - target_dc;
-    target_dc = source_dc;
-    const int size = bit_size(target_difference);
-    coded &= size <= max_dc_size;
-    put(dc_codes, size & 15, value_bits(target_difference, size & 15), size & 15);
-  }
-  void ac(int, int symbol, std::uint32_t bits, int) { put(ac_codes, symbol, bits, symbol & 15); }
-
- private:
-  void put(const HuffmanEncoder& codes, int symbol, std::uint32_t bits, int size) {
-    const auto s = static_cast<std::size_t>(symbol);
-    const int length = codes.length[s];
-    coded &= length > 0;
-    out.put((static_cast<std::uint32_t>(codes.code[s]) << size) | bits, length + size);
-  }
-};
-
-using Predictions = std::array<int, 4>;
-
-// Calls use(component index, component) for each block of an MCU, in the file's order.
-template <typename Use>
-bool for_each_block(const Frame& frame, Use use) {
-  for (int c = 0; c < frame.component_count; ++c) {
-    for (int i = frame.at(c).h * frame.at(c).v; i > 0; --i) {
-      if (!use(static_cast<std::size_t>(c), frame.at(c))) return false;
-    }
-  }
-  return true;
-}
 
 // Reads a scan MCU by MCU, from one stretch between restarts to the next.
 template <typename Stretch>
@@ -211,20 +142,13 @@ Status check_eligible(const JpegHeader& header, int tile_width) {
   return Status::success();
 }
 
-// A lone component is coded block by block, whatever its sampling factors say (T.81, A.2.2).
-void normalize_lone_component(Frame& frame) {
-  if (frame.component_count != 1) return;
-  frame.at(0).h = frame.at(0).v = 1;
-  frame.max_h = frame.max_v = 1;
-}
-
 Status read_source(ByteSpan file, int tile_width, std::uint64_t max_pixels, Source& source) {
   JpegHeader& header = source.header;
   if (Status status = parse_header(file, max_pixels, header); !status.ok()) return status;
   normalize_lone_component(header.frame);
   if (Status status = check_eligible(header, tile_width); !status.ok()) return status;
   if (!source.decoders.build(header.frame, header.tables))
-    return refuse("a Huffman table is missing");
+    return refuse("a Huffman table is missing or unsound");
   const auto mcus = static_cast<std::size_t>(header.frame.mcu_columns()) *
                     static_cast<std::size_t>(header.frame.mcu_rows());
   const auto interval = static_cast<std::size_t>(header.restart_interval);
@@ -336,17 +260,6 @@ Status write_tiles(const Source& source, const TileHead& head, std::vector<std::
   return Status::success();
 }
 
-// Appends a stretch of entropy-coded data, with a zero byte behind every 0xFF.
-void append_stuffed(std::vector<std::uint8_t>& file, ByteSpan plain) {
-  while (plain.size > 0) {
-    const auto* ff = static_cast<const std::uint8_t*>(std::memchr(plain.data, 0xFF, plain.size));
-    const std::uint8_t* stop = ff != nullptr ? ff + 1 : plain.end();
-    file.insert(file.end(), plain.data, stop);
-    if (ff != nullptr) file.push_back(0);
-    plain = plain.from(static_cast<std::size_t>(stop - plain.data));
-  }
-}
-
 }  // namespace
 
 Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& tiled) {
@@ -392,85 +305,6 @@ Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& 
   if (restored.size() != file.size || std::memcmp(restored.data(), file.data, file.size) != 0) {
     return refuse("its entropy-coded data is not what the standard writes");
   }
-  return Status::success();
-}
-
-Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
-              ByteSpan source_trailer, std::vector<std::uint8_t>& file) {
-  const auto damaged = [](const std::string& what) {
-    return Status::error(Code::record, "a tiled record cannot be restored: " + what);
-  };
-  JpegHeader header;
-  Status status = parse_header(source_header, ~std::uint64_t{0}, header);
-  if (!status.ok()) return damaged(status.message);
-  if (header.scan_offset != source_header.size) return damaged("its source header is too long");
-  normalize_lone_component(header.frame);
-  TileHead head;
-  status = parse_tile_head(head_bytes, header.frame.width, header.frame.height, head);
-  if (!status.ok()) return status;
-  if (head.entropy_size != entropy.size) return damaged("its entropy data has another size");
-  const Frame& frame = header.frame;
-  if (frame.component_count != head.frame.component_count) return damaged("its components differ");
-  for (int c = 0; c < frame.component_count; ++c) {
-    if (frame.at(c).h != head.frame.at(c).h || frame.at(c).v != head.frame.at(c).v) {
-      return damaged("its sampling factors differ");
-    }
-  }
-  ScanDecoders decoders;
-  ScanDecoders unused;
-  if (!decoders.build(head.frame, head.tables) || !unused.build(frame, header.tables)) {
-    return damaged("a Huffman table is missing");
-  }
-  const ScanEncoders encoders(frame, header.tables);
-
-  file.assign(source_header.data, source_header.end());
-  file.reserve(source_header.size + entropy.size + entropy.size / 8 + source_trailer.size);
-  std::vector<std::uint8_t> stretch;
-  BitWriter writer(stretch);
-  const auto end_stretch = [&] {
-    const std::size_t size = writer.flush();
-    append_stuffed(file, {stretch.data(), size});
-    writer.restart();
-  };
-  Predictions source_dc{};  // of the tiles that are read
-  Predictions file_dc{};    // of the file that is written
-  std::vector<std::uint8_t> tile_bytes;
-  std::size_t mcu_index = 0;
-  const auto interval = static_cast<std::size_t>(header.restart_interval);
-  for (int row = 0; row < head.tile_rows; ++row) {
-    TileRow tiles(head, row, 0);
-    for (int column = 0; column < frame.mcu_columns(); column += head.tile_mcus) {
-      const TileRow::Extent extent = tiles.next();
-      tile_bytes.assign(entropy.data + extent.offset, entropy.data + extent.offset + extent.size);
-      tile_bytes.resize(extent.size + 8);
-      BitReader reader({tile_bytes.data(), extent.size});
-      source_dc = {};
-      const int end = std::min(column + head.tile_mcus, frame.mcu_columns());
-      for (int mcu = column; mcu < end; ++mcu, ++mcu_index) {
-        if (interval != 0 && mcu_index != 0 && mcu_index % interval == 0) {
-          end_stretch();
-          file.push_back(0xFF);
-          file.push_back(static_cast<std::uint8_t>(0xD0 + (mcu_index / interval - 1) % 8));
-          file_dc = {};
-        }
-        const bool copied = for_each_block(head.frame, [&](std::size_t c, const Component& coded) {
-          const Component& original = frame.at(static_cast<int>(c));
-          TranscodeSink sink{
-              writer.open(max_block_bits), *encoders.dc[static_cast<std::size_t>(original.dc)],
-              *encoders.ac[static_cast<std::size_t>(original.ac)], source_dc[c], file_dc[c]};
-          const bool read = read_block(reader, decoders.dc[static_cast<std::size_t>(coded.dc)],
-                                       decoders.ac[static_cast<std::size_t>(coded.ac)], sink);
-          writer.close(sink.out);
-          source_dc[c] = sink.source_dc;
-          file_dc[c] = sink.target_dc;
-          return read && sink.coded;
-        });
-        if (!copied) return damaged("a tile's data");
-      }
-    }
-  }
-  end_stretch();
-  file.insert(file.end(), source_trailer.data, source_trailer.end());
   return Status::success();
 }
 

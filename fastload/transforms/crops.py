@@ -68,9 +68,10 @@ def require_movable(state: State, api: Api) -> None:
 
 def _padded(state: State, padding: Any, transform: Any, api: Api) -> State:
     left, top, right, bottom = padding_sides(padding)
+    fill = _fill(state, transform, api)  # torchvision checks it for a pad by nothing too
     if max(left, top, right, bottom) == 0:
         return state
-    state = state.grown(_fill(state, transform, api))
+    state = state.grown(fill)
     if state.size is not None:
         height, width = state.size
         state = replace(state, size=(height + top + bottom, width + left + right))

@@ -7,6 +7,7 @@ from typing import Any
 
 import PIL
 
+from fastload.pixels import FILTERS
 from fastload.transforms import colors, conversion, crops, erasing, flips, resampling
 from fastload.transforms.lowered import Lowered
 from fastload.transforms.origin import Api, api_of, check_unaltered, members_of, name_of
@@ -44,6 +45,8 @@ HANDLERS: dict[str, Handler] = {
 
 #: pillow-simd calls its releases those of Pillow with a ".post" behind.
 _SIMD_MARK = ".post"
+#: Operations of the core's that end with a filter's number.
+_RESAMPLING = ("random_resized_crop", "resize", "resize_shorter")
 
 
 def lower(transform: Any, *, picture_size: tuple[int, int] | None = None) -> Lowered:
@@ -60,21 +63,32 @@ def lower(transform: Any, *, picture_size: tuple[int, int] | None = None) -> Low
         the result, whose text is the plan. It holds what the objects say now: lower again when
         they have changed.
     """
-    state = State()
-    if picture_size is not None:
-        # Changes nothing, and tells the core the size.
-        pad_if_needed = False
-        op = ("random_crop", *picture_size, pad_if_needed, state.fill)
-        state = state.with_op(*op, size=picture_size)
     transforms = list(_leaves(transform))
-    states, whys, obstacle = _follow(state, transforms)
-    kept = max((n for n, state in enumerate(states) if n and _why_not(state) is None), default=0)
+    states, whys, obstacle = _follow(State(), transforms)
+    kept = _kept(states)
+    if picture_size is not None and kept < len(transforms):
+        longer = _follow(_of_size(*picture_size), transforms)
+        if _kept(longer[0]) > kept:
+            states, whys, obstacle = longer
+            kept = _kept(states)
     steps = [Step(name_of(transforms[n]), "engine", whys[n]) for n in range(kept)]
     steps += _python_steps(transforms, kept, states, obstacle)
     tail = tuple(transforms[kept:])
     if kept == 0:
         return Lowered("nothing", tuple(steps), tail)
     return _finished(states[kept], tuple(steps), tail)
+
+
+def _of_size(height: int, width: int) -> State:
+    """The beginning for pictures of one size: a crop that moves nothing tells the core of it."""
+    pad_if_needed = False
+    op = ("random_crop", height, width, pad_if_needed, (0, 0, 0))
+    return State(size=(height, width), cut=True, ops=(op,))
+
+
+def _kept(states: list[State]) -> int:
+    """How many transforms the engine can run, given the states behind 0, 1, ... of them."""
+    return max((n for n, state in enumerate(states) if n and _why_not(state) is None), default=0)
 
 
 def _leaves(transform: Any) -> Iterator[Any]:
@@ -146,9 +160,10 @@ def _python_steps(
 def _finished(state: State, steps: tuple[Step, ...], tail: tuple[Any, ...]) -> Lowered:
     assert state.size is not None
     height, width = state.size
-    ops, ramp, resamples = state.ops, state.ramp, state.resized
+    ops, ramp = state.ops, state.ramp
     inexact = None
-    if resamples and _SIMD_MARK in PIL.__version__:
+    rounds = any(op[0] in _RESAMPLING and op[-1] != FILTERS["nearest"] for op in ops)
+    if rounds and _SIMD_MARK in PIL.__version__:
         inexact = (
             f"Pillow {PIL.__version__} is pillow-simd, which rounds otherwise when it resamples; "
             "the engine rounds as Pillow itself"

@@ -26,7 +26,6 @@ def random_resized_crop(state: State, transform: Any, _api: Api) -> tuple[State,
 
 def resize(state: State, transform: Any, _api: Api) -> tuple[State, str]:
     """To a size, or with the shorter side to a length, its longer side cut down by ``int()``."""
-    _require_resizable(state)
     size, limit = transform.size, transform.max_size
     filter_name = pixel_filter(transform.interpolation)
     if size is None:
@@ -34,18 +33,22 @@ def resize(state: State, transform: Any, _api: Api) -> tuple[State, str]:
     if not isinstance(size, int) and len(size) == 2:
         if limit is not None:
             raise Refusal("torchvision allows no max_size beside a size of two numbers")
-        height, width = size_pair(size)
-        op = ("resize", height, width, FILTERS[filter_name])
-        return _resized(state, op, (height, width)), _why(filter_name)
+        return _to_size(state, size_pair(size), filter_name)
     shorter, _ = size_pair(size)
     if limit is not None and whole(limit, "max_size") <= shorter:
         raise Refusal(f"torchvision asks for a max_size above the size {shorter}, found {limit}")
+    if state.size is not None:  # the core takes a size for known only where an operation names it
+        return _to_size(state, _shorter_size(state.size, shorter, limit), filter_name)
+    _require_resizable(state)
     op = ("resize_shorter", shorter, limit or 0, FILTERS[filter_name])
-    fixed = None if state.size is None else _shorter_size(state.size, shorter, limit)
-    if fixed is None:
-        return _resized(state, op, None), _why(filter_name)
-    # The core takes sizes for known only where an operation names them.
-    return _resized(state, ("resize", *fixed, FILTERS[filter_name]), fixed), _why(filter_name)
+    return _resized(state, op, None), _why(filter_name)
+
+
+def _to_size(state: State, size: tuple[int, int], filter_name: str) -> tuple[State, str]:
+    if state.size == size:
+        return state, "the picture has this size already"
+    _require_resizable(state)
+    return _resized(state, ("resize", *size, FILTERS[filter_name]), size), _why(filter_name)
 
 
 def _require_resizable(state: State) -> None:

@@ -19,6 +19,7 @@ from torchvision.datasets import ImageFolder
 from fastload import LMDBDataset, RecordError
 from fastload.convert import pack
 from fastload.store import Store
+from support.children import pixel_sums, send_pixel_sums
 from support.pictures import picture
 
 pytestmark = pytest.mark.pillow
@@ -60,11 +61,6 @@ def split_store(split_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def checksums(dataset: LMDBDataset) -> list[tuple[int, int]]:
     """(hash of the pixels, class) of every sample; runs in child processes too."""
     return [(hash(image.tobytes()), target) for image, target in dataset]  # type: ignore[attr-defined]
-
-
-def send_sums(dataset: LMDBDataset, queue: object) -> None:
-    """For a child: sums, not hashes, since those differ between interpreters."""
-    queue.put([int(np.asarray(image).sum()) for image, _ in dataset])  # type: ignore[attr-defined]
 
 
 def damage(path: Path, index: int) -> None:
@@ -209,11 +205,11 @@ def test_copies_are_data_sets_of_their_own(dataset):
 def test_children_read_the_same(dataset, method):
     """Under each start method; under fork, with the store that the parent has open."""
     context = multiprocessing.get_context(method)
-    queue = context.SimpleQueue()
-    child = context.Process(target=send_sums, args=(dataset, queue))
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=send_pixel_sums, args=(dataset, theirs))
     child.start()
-    expected = [int(np.asarray(image).sum()) for image, _ in dataset]
-    assert queue.get() == expected
+    theirs.close()  # so that a child that dies ends the wait below
+    assert ours.recv() == pixel_sums(dataset)
     child.join(30)
     assert child.exitcode == 0
 

@@ -26,7 +26,7 @@ from typing import Any
 from _support import machine, photos, report, timing
 
 WORKER = Path(__file__).parent / "_support" / "pack_worker.py"
-PEERS_PYTHON = Path(__file__).parents[1] / "build" / "peers" / "bin" / "python"
+PEERS_PYTHON = Path(__file__).parents[1] / "build" / "peers" / "ffcv" / "bin" / "python"
 
 
 def packer(

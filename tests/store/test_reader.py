@@ -22,6 +22,7 @@ from fastload.errors import RecordError, StoreClosedError, StoreError, StoreForm
 from fastload.records import Codec, encode_record
 from fastload.store import Store, StoreWriter, partial_path, record_file
 from fastload.store.columns import PREFIX_BYTES
+from support.children import read_all
 from support.stores import HEADER, PROBLEMS, Sample, add, content, make_samples, pack
 
 
@@ -351,28 +352,24 @@ def test_threads_read_while_another_closes(store_path: Path, store: Store) -> No
         assert not wrong
 
 
-def _read_all(store: Store) -> list[bytes]:
-    return [store.record_bytes(index) for index in range(len(store))]
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_store_carries_over_to_processes(store: Store, method: str) -> None:
     store.record(0)
     with multiprocessing.get_context(method).Pool(2) as pool:
-        for found in pool.map(_read_all, [store, store]):
-            assert found == _read_all(store)
+        for found in pool.map(read_all, [store, store]):
+            assert found == read_all(store)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_uses_the_inherited_store_while_the_parent_reads(store: Store) -> None:
-    expected = _read_all(store)
+    expected = read_all(store)
     child = os.fork()
     if child == 0:
-        os._exit(0 if all(_read_all(store) == expected for _ in range(20)) else 1)
+        os._exit(0 if all(read_all(store) == expected for _ in range(20)) else 1)
     for _ in range(20):
-        assert _read_all(store) == expected
+        assert read_all(store) == expected
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

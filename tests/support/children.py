@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastload.store import Store
+
 
 def pixel_sums(dataset: Iterable[Any]) -> list[int]:
     """The sum of each sample's values; the same in every process, as hashes are not."""
@@ -17,3 +19,8 @@ def pixel_sums(dataset: Iterable[Any]) -> list[int]:
 def send_pixel_sums(dataset: Iterable[Any], connection: Connection) -> None:
     """Send ``pixel_sums`` to the parent."""
     connection.send(pixel_sums(dataset))
+
+
+def read_all(store: Store) -> list[bytes]:
+    """Every record's bytes."""
+    return [store.record_bytes(index) for index in range(len(store))]

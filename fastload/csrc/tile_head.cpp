@@ -107,15 +107,11 @@ Status parse_components(Cursor& in, int count, TileHead& head) {
 // Every tile lies inside the entropy data, each row behind the one before it.
 bool table_is_sound(const TileHead& head) {
   std::size_t end = 0;
-  const auto columns = static_cast<std::size_t>(head.tile_columns);
-  for (std::size_t row = 0; row < static_cast<std::size_t>(head.tile_rows); ++row) {
-    if (load_le<std::uint32_t>(head.row_starts + 4 * row) != end) return false;
-    const std::uint8_t* lengths = head.lengths + 2 * row * columns;
-    std::uint32_t row_size = 0;
-    for (std::size_t column = 0; column < columns; ++column) {
-      row_size += load_le<std::uint16_t>(lengths + 2 * column);
-    }
-    end += row_size;
+  for (int row = 0; row < head.tile_rows; ++row) {
+    TileRow tiles(head, row, 0);
+    if (tiles.offset() != end) return false;
+    for (int column = 0; column < head.tile_columns; ++column) tiles.next();
+    end = tiles.offset();
   }
   return end == head.entropy_size;
 }
@@ -131,7 +127,10 @@ std::vector<std::uint8_t> serialize(const TileHead& head,
   out.push_back(static_cast<std::uint8_t>(head.color_space));
   append(out, static_cast<std::uint16_t>(head.tile_columns));
   append(out, static_cast<std::uint16_t>(head.tile_rows));
-  append(out, std::uint32_t{0});  // where the tile table begins; set below
+  append(out, std::uint16_t{0});  // where the tile table begins; set below
+  const bool narrow =
+      std::all_of(lengths.begin(), lengths.end(), [](std::uint16_t n) { return n < 256; });
+  append(out, static_cast<std::uint16_t>(narrow ? 1 : 2));
   append(out, head.entropy_size);
   for (int c = 0; c < frame.component_count; ++c) {
     const Component& component = frame.at(c);
@@ -164,7 +163,7 @@ std::vector<std::uint8_t> serialize(const TileHead& head,
   for (std::size_t id = 0; id < 4; ++id) append_huffman(out, 0, id, head.tables.dc[id]);
   for (std::size_t id = 0; id < 4; ++id) append_huffman(out, 1, id, head.tables.ac[id]);
   out.resize((out.size() + 3) / 4 * 4);
-  store_le(out.data() + 8, static_cast<std::uint32_t>(out.size()));
+  store_le(out.data() + 8, static_cast<std::uint16_t>(out.size()));
 
   std::uint32_t start = 0;
   const auto columns = static_cast<std::size_t>(head.tile_columns);
@@ -172,7 +171,13 @@ std::vector<std::uint8_t> serialize(const TileHead& head,
     if (i % columns == 0) append(out, start);
     start += lengths[i];
   }
-  for (const std::uint16_t length : lengths) append(out, length);
+  for (const std::uint16_t length : lengths) {
+    if (narrow) {
+      out.push_back(static_cast<std::uint8_t>(length));
+    } else {
+      append(out, length);
+    }
+  }
   return out;
 }
 
@@ -184,7 +189,8 @@ Status parse_tile_head(ByteSpan bytes, int width, int height, TileHead& head) {
   head.color_space = static_cast<ColorSpace>(bytes.data[3]);
   head.tile_columns = load_le<std::uint16_t>(bytes.data + 4);
   head.tile_rows = load_le<std::uint16_t>(bytes.data + 6);
-  const std::size_t table_start = load_le<std::uint32_t>(bytes.data + 8);
+  const std::size_t table_start = load_le<std::uint16_t>(bytes.data + 8);
+  head.length_bytes = load_le<std::uint16_t>(bytes.data + 10);
   head.entropy_size = load_le<std::uint32_t>(bytes.data + 12);
   head.frame.width = width;
   head.frame.height = height;
@@ -193,6 +199,7 @@ Status parse_tile_head(ByteSpan bytes, int width, int height, TileHead& head) {
   const bool color = components == 3 &&
                      (head.color_space == ColorSpace::ycbcr || head.color_space == ColorSpace::rgb);
   if ((!gray && !color) || head.tile_mcus < 1) return damaged("its kind of picture");
+  if (head.length_bytes != 1 && head.length_bytes != 2) return damaged("its kind of tile table");
   Cursor in{bytes.from(fixed_size)};
   if (Status status = parse_components(in, components, head); !status.ok()) return status;
   if (Status status = parse_quant(in, head.tables); !status.ok()) return status;
@@ -212,7 +219,7 @@ Status parse_tile_head(ByteSpan bytes, int width, int height, TileHead& head) {
   const auto tiles =
       static_cast<std::size_t>(head.tile_columns) * static_cast<std::size_t>(head.tile_rows);
   const std::size_t expected_size =
-      table_start + 4 * static_cast<std::size_t>(head.tile_rows) + 2 * tiles;
+      table_start + 4 * static_cast<std::size_t>(head.tile_rows) + head.length_bytes * tiles;
   if (head.tile_columns != columns || head.tile_rows != head.frame.mcu_rows() ||
       table_start > bytes.size || table_start < bytes.size - in.rest.size ||
       expected_size != bytes.size) {

@@ -65,5 +65,8 @@ def name_of(transform: Any) -> str:
     name = getattr(transform, "__qualname__", None)
     if isinstance(name, str):
         return name
-    text = " ".join(repr(transform).split())
+    try:
+        text = " ".join(repr(transform).split())
+    except Exception:  # a plan must not fail for a user's repr
+        text = type(transform).__qualname__
     return text if len(text) <= _NAME_LENGTH else text[: _NAME_LENGTH - 3] + "..."

@@ -54,7 +54,6 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "tensor gray": (TENSOR, v1.Grayscale(), "other weights than Pillow's"),
     "second resize": ([SIZED], v1.Resize((9, 9)), "the engine resamples once"),
     "flip, resize": ([SIZED, v1.RandomVerticalFlip()], v2.Resize(9), "the engine resamples once"),
-    "only max_size": ([v1.CenterCrop(9)], v2.Resize(None, max_size=9), "not by max_size alone"),
     "small max_size": ([v1.CenterCrop(9)], v2.Resize(9, max_size=9), "a max_size above the size"),
     "edge padding": ([SIZED], v1.Pad(2, padding_mode="edge"), "not with mode 'edge'"),
     "reflected crop": (
@@ -110,6 +109,28 @@ def test_the_plan_says_why_a_transform_runs_in_python(name: str) -> None:
     assert f"it comes after {kind}, which runs in Python" in str(lowered) or kind == "ToDtype"
     if before:
         lowered.recipe()
+
+
+def test_a_size_by_the_longer_side_alone_runs_in_python() -> None:
+    try:
+        resize = v2.Resize(None, max_size=9)
+    except (TypeError, ValueError):
+        pytest.skip("this torchvision has no size=None")
+    assert "not by max_size alone" in lower(resize).steps[0].why
+
+
+class Nameless:
+    """Its repr is broken; torchvision never calls it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no name")
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+
+def test_a_transform_whose_repr_fails_is_called_by_its_class() -> None:
+    assert lower(Nameless()).steps[0].name == "Nameless"
 
 
 REFUSED_AT_FIRST: dict[str, tuple[Callable[[], Any], str]] = {

@@ -208,10 +208,22 @@ ensure_pillow_environment() {
   printf '%s' "$fingerprint" >"$LAYER/.stamp"
 }
 
-# run_pytest PYTHON ARGS...: pytest from its script, since `python -m` would put the checkout before
-# the installed package. BASE's script serves every layer.
+# run_pytest PYTHON ARGS...: pytest on the installed package. Neither pytest nor what tests start may
+# see the checkout, which would shadow the build: so it runs in an empty folder, and from BASE's
+# script (which serves every layer), since `python -m` puts the folder it runs in on the path.
+# Paths are taken from ROOT all the same.
 run_pytest() {
-  local python="$1"
+  local python="$1" argument arguments=() named=0 run="$ROOT/build/run"
   shift
-  (cd "$ROOT" && FASTLOAD_TEST_INSTALLED=1 "$python" "$BASE/bin/pytest" "$@")
+  for argument in "$@"; do
+    if [[ "$argument" != -* && -e "$ROOT/${argument%%::*}" ]]; then
+      argument="$ROOT/$argument"
+      named=1
+    fi
+    arguments+=("$argument")
+  done
+  [[ $named -eq 1 ]] || arguments+=("$ROOT/tests")
+  mkdir -p "$run"
+  (cd "$run" && FASTLOAD_TEST_INSTALLED=1 "$python" "$BASE/bin/pytest" \
+    --config-file="$ROOT/pyproject.toml" --rootdir="$ROOT" "${arguments[@]}")
 }

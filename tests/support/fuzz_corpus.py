@@ -1,5 +1,7 @@
 """Writes the first corpus of the native fuzzer: made files, and records of them.
 
+Run by tools/fuzz_native::
+
     python tests/support/fuzz_corpus.py FOLDER
 """
 
@@ -10,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fastload.errors import DecodeError  # noqa: E402 - needs the path above
-from support.damage import damaged_samples, small_file  # noqa: E402
-from support.records import jpeg_record, tile_record  # noqa: E402
-from support.samples import coding_samples, pillow_only_samples, sampling_samples  # noqa: E402
+from fastload.errors import DecodeError
+from support.damage import damaged_samples, small_file
+from support.records import jpeg_record, tile_record
+from support.samples import coding_samples, pillow_only_samples, sampling_samples
 
 LARGEST_BYTES = 12_000
 

@@ -1,13 +1,13 @@
-"""The native core's functions. Not a public interface: see fastload.jpeg and fastload.pixels."""
+# The native core's functions. Not a public interface: see fastload.jpeg and fastload.pixels.
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Buffer = bytes | bytearray | memoryview | NDArray[Any]
-_Window = Sequence[int]
+Buffer: TypeAlias = bytes | bytearray | memoryview | NDArray[Any]
+_Window: TypeAlias = Sequence[int]
 
 class JpegHeader:
     @property
@@ -39,14 +39,12 @@ def libjpeg_turbo_version() -> str: ...
 def simd() -> str: ...
 def set_simd(name: str) -> bool: ...
 def jpeg_header(data: Buffer, max_pixels: int = ...) -> JpegHeader: ...
-def jpeg_check(data: Buffer, max_pixels: int = ..., max_scans: int = ...) -> tuple[int, int, int]:
-    """Warnings, height, width."""
-
+def jpeg_check(
+    data: Buffer, max_pixels: int = ..., max_scans: int = ...
+) -> tuple[int, int, int]: ...  # warnings, height, width
 def tile_jpeg(
     data: Buffer, tile_width: int = ..., max_pixels: int = ...
-) -> tuple[bytes, bytes, bytes, bytes]:
-    """Head, entropy data, source header, source trailer."""
-
+) -> tuple[bytes, bytes, bytes, bytes]: ...  # head, entropy, source header and trailer
 def untile_jpeg(
     head: Buffer, entropy: Buffer, source_header: Buffer, source_trailer: Buffer
 ) -> bytes: ...
@@ -82,8 +80,7 @@ def resample(
 ) -> None: ...
 
 class Recipe:
-    """A transform list that the core runs; see csrc/recipe.h for the operations."""
-
+    # A transform list that the core runs; see csrc/recipe.h for the operations.
     def __init__(
         self,
         ops: Sequence[tuple[Any, ...]],

@@ -159,10 +159,23 @@ def resample(
     Args:
         image: uint8 [height, width, 3] RGB, or [height, width] gray.
         size: height, width of the result.
+        filter: a name in ``FILTERS``.
         box: top, left, height, width of the crop; the whole image by default.
+        window: a part of the result instead of all of it; it may reach beyond.
+        flip_horizontal: mirror left to right.
+        flip_vertical: mirror top to bottom.
+        table: [channels, 256] of ``dtype``; a gray image has one channel.
+        fill: R, G, B of what lies outside.
+        dtype: uint8, float32, float16, or uint16 for the bits of bfloat16.
+        layout: "NCHW" gives [channels, height, width], "NHWC" [height, width, channels].
+        out: writes here instead: [channels, height, width] with any strides.
+        pillow_major: exact as this Pillow instead of the installed one.
 
-    The other arguments, the result and the errors are those of `decode_resized_crop`; a gray
-    image has one channel.
+    Returns:
+        the array written to.
+
+    Raises:
+        ValueError: the box does not lie inside the image, or shapes and dtypes do not fit.
     """
     if (
         image.dtype != np.uint8

@@ -36,8 +36,8 @@ def open_picture(record: Record, data: Buffer) -> Image.Image:
         Exception: whatever Pillow raises for bytes of codec ``OTHER`` that it cannot read.
     """
     if record.codec is Codec.OTHER:
-        with Image.open(BytesIO(record.body)) as image:
-            return image.convert("RGB")
+        with Image.open(BytesIO(record.body)) as file:
+            return file.convert("RGB")
     if record.height * record.width > MAX_PIXELS:
         raise Image.DecompressionBombError(
             f"expected at most {MAX_PIXELS} pixels, found {record.height} x {record.width}"

@@ -20,40 +20,59 @@ constexpr int max_column_pair_sum = 5789;
 
 Status refuse(const std::string& why) { return Status::error(Code::not_tileable, why); }
 
-// How often each symbol stands in the tiled form, and whether the values are within bounds.
+// How often each symbol stands in the tiled form; and the blocks as they were read, so that they
+// need not be parsed again: a word with the DC difference, then a word a symbol, with the symbol in
+// the upper half and its value's bits in the lower one.
 struct Survey {
   std::array<std::array<std::uint32_t, 256>, 4> dc_frequency{};
   std::array<std::array<std::uint32_t, 256>, 4> ac_frequency{};
+  bool keeps_words = false;
+  std::vector<std::uint32_t> words;
+  std::size_t word_count = 0;
+
+  // Room for one block's words; where they are not kept, always the same.
+  std::uint32_t* block() {
+    if (words.size() < word_count + words_per_block) words.resize(2 * word_count + 65536);
+    return words.data() + word_count;
+  }
+  void end_block(const std::uint32_t* end) {
+    if (keeps_words) word_count = static_cast<std::size_t>(end - words.data());
+  }
+  static constexpr std::size_t words_per_block = 1 + 64;
 };
+
+// Above this, parsing twice is better than the memory: up to 16 bytes of words for a byte here.
+constexpr std::size_t max_scan_bytes_for_words = std::size_t{4} << 20;
 
 struct SurveySink {
   const std::array<std::uint16_t, 64>& quant;
   std::array<std::uint32_t, 256>& ac_frequency;
+  std::uint32_t* word;
   int difference = 0;
   int total = 0;  // of the dequantized magnitudes
-  int count = 0;
-  std::array<int, 64> magnitudes;
-  std::array<std::uint8_t, 64> positions;
 
-  SurveySink(const std::array<std::uint16_t, 64>& table, std::array<std::uint32_t, 256>& frequency)
-      : quant(table), ac_frequency(frequency) {}
-
-  void dc(int value) { difference = value; }
-  void ac(int k, int symbol, std::uint32_t, int value) {
-    ++ac_frequency[static_cast<std::size_t>(symbol)];
-    const auto n = static_cast<std::size_t>(count);
-    positions[n] = static_cast<std::uint8_t>(k);
-    magnitudes[n] = std::abs(value) * quant[static_cast<std::size_t>(k)];
-    total += magnitudes[n];
-    ++count;
+  void dc(int value) {
+    difference = value;
+    *word++ = static_cast<std::uint32_t>(value);
   }
-  // `dc` is the absolute value. See Note [no overflow in the inverse DCT].
-  bool within_bounds(int dc) const {
+  void ac(int k, int symbol, std::uint32_t bits, int value) {
+    *word++ = (static_cast<std::uint32_t>(symbol) << 16) | bits;
+    ++ac_frequency[static_cast<std::size_t>(symbol)];
+    total += std::abs(value) * quant[static_cast<std::size_t>(k) & 63];
+  }
+  // `dc` is the absolute value, `words` the block's. See Note [no overflow in the inverse DCT].
+  bool within_bounds(int dc, const std::uint32_t* words) const {
     const int dc_magnitude = std::abs(dc) * quant[0];
     if (total + dc_magnitude <= max_column_pair_sum) return true;
     std::array<int, 8> by_column{dc_magnitude};
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      by_column[natural_order[positions[i]] % 8u] += magnitudes[i];
+    int k = 1;
+    for (const std::uint32_t* w = words + 1; w < word; ++w, ++k) {
+      const int size = static_cast<int>((*w >> 16) & 15);
+      k += static_cast<int>(*w >> 20);
+      if (size == 0) continue;
+      const int value = extended(static_cast<int>(*w & 0xFFFF), size);
+      const auto at = static_cast<std::size_t>(k);
+      by_column[natural_order[at] % 8u] += std::abs(value) * quant[at];
     }
     std::partial_sort(by_column.begin(), by_column.begin() + 2, by_column.end(), std::greater<>());
     return total + dc_magnitude <= 32767 && by_column[0] + by_column[1] <= max_column_pair_sum;
@@ -103,6 +122,40 @@ class McuReader {
   Stretch stretch_;
   BitReader reader_;
   std::size_t index_ = 0;
+  std::size_t mcus_in_stretch_ = 0;
+};
+
+// The same from a survey's words.
+class WordReader {
+ public:
+  WordReader(const Frame& frame, const Survey& survey, std::size_t mcus_per_stretch)
+      : frame_(frame), next_(survey.words.data()), mcus_per_stretch_(mcus_per_stretch) {}
+
+  template <typename MakeSink, typename Done>
+  bool mcu(MakeSink make_sink, Done done) {
+    return for_each_block(frame_, [&](std::size_t c, const Component& component) {
+      auto sink = make_sink(c, component);
+      sink.dc(static_cast<int>(*next_++));
+      for (int k = 1; k < 64;) {
+        const std::uint32_t word = *next_++;
+        const int symbol = static_cast<int>(word >> 16);
+        sink.ac(k, symbol, word & 0xFFFF, 0);
+        k = symbol == 0 ? 64 : k + (symbol >> 4) + 1;
+      }
+      return done(c, component, sink);
+    });
+  }
+  bool advance(bool& restarted) {
+    restarted = mcus_in_stretch_ == mcus_per_stretch_;
+    if (restarted) mcus_in_stretch_ = 0;
+    ++mcus_in_stretch_;
+    return true;
+  }
+
+ private:
+  const Frame& frame_;
+  const std::uint32_t* next_;
+  std::size_t mcus_per_stretch_;
   std::size_t mcus_in_stretch_ = 0;
 };
 
@@ -159,7 +212,8 @@ Status read_source(ByteSpan file, int tile_width, std::uint64_t max_pixels, Sour
   const ByteSpan trailer = file.from(source.scan.end_offset);
   const auto* marker =
       std::find_if(trailer.data, trailer.end(), [](std::uint8_t byte) { return byte != 0xFF; });
-  if (trailer.size > 0 && (marker == trailer.data || marker == trailer.end() || *marker != 0xD9)) {
+  if (trailer.size == 0) return refuse("its end is missing");  // which Pillow refuses
+  if (marker == trailer.data || marker == trailer.end() || *marker != 0xD9) {
     return refuse("something other than the end follows the scan");
   }
   return Status::success();
@@ -172,14 +226,15 @@ Status survey(const Source& source, int tile_mcus, Survey& counts) {
   Predictions tile_dc{};
   const auto make_sink = [&](std::size_t, const Component& component) {
     return SurveySink{source.header.tables.quant[static_cast<std::size_t>(component.quant)].zigzag,
-                      counts.ac_frequency[static_cast<std::size_t>(component.ac)]};
+                      counts.ac_frequency[static_cast<std::size_t>(component.ac)], counts.block()};
   };
   bool extreme = false;
   const auto done = [&](std::size_t c, const Component& component, const SurveySink& sink) {
     source_dc[c] += sink.difference;
     const int size = bit_size(source_dc[c] - tile_dc[c]);
     tile_dc[c] = source_dc[c];
-    extreme = size > max_dc_size || !sink.within_bounds(source_dc[c]);
+    extreme = size > max_dc_size || !sink.within_bounds(source_dc[c], counts.block());
+    counts.end_block(sink.word);
     ++counts.dc_frequency[static_cast<std::size_t>(component.dc)]
                          [static_cast<std::size_t>(size) & 15];
     return !extreme;
@@ -204,7 +259,8 @@ Status survey(const Source& source, int tile_mcus, Survey& counts) {
   return Status::success();
 }
 
-Status write_tiles(const Source& source, const TileHead& head, std::vector<std::uint8_t>& entropy,
+template <typename Reader>
+Status write_tiles(Reader reader, const TileHead& head, std::vector<std::uint8_t>& entropy,
                    std::vector<std::uint16_t>& lengths) {
   const Frame& frame = head.frame;
   const ScanEncoders encoders(frame, head.tables);
@@ -216,7 +272,6 @@ Status write_tiles(const Source& source, const TileHead& head, std::vector<std::
   };
   entropy.clear();
   BitWriter writer(entropy);
-  auto reader = source.reader();
   Predictions source_dc{};
   Predictions tile_dc{};
   const auto make_sink = [&](std::size_t c, const Component& component) {
@@ -278,6 +333,7 @@ Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& 
   head.tile_columns = divide_up(head.frame.mcu_columns(), head.tile_mcus);
   head.tile_rows = head.frame.mcu_rows();
   Survey counts;
+  counts.keeps_words = source.scan.bytes.size() <= max_scan_bytes_for_words;
   if (Status status = survey(source, head.tile_mcus, counts); !status.ok()) return status;
   for (int c = 0; c < head.frame.component_count; ++c) {
     const Component& component = head.frame.at(c);
@@ -290,8 +346,11 @@ Status tile(ByteSpan file, int tile_width, std::uint64_t max_pixels, TiledJpeg& 
   }
 
   std::vector<std::uint16_t> lengths;
-  if (Status status = write_tiles(source, head, tiled.entropy, lengths); !status.ok())
-    return status;
+  Status written = counts.keeps_words
+                       ? write_tiles(WordReader(head.frame, counts, source.mcus_per_stretch), head,
+                                     tiled.entropy, lengths)
+                       : write_tiles(source.reader(), head, tiled.entropy, lengths);
+  if (!written.ok()) return written;
   head.entropy_size = static_cast<std::uint32_t>(tiled.entropy.size());
   tiled.head = serialize(head, lengths);
   tiled.source_header = file.slice(0, source.header.scan_offset);

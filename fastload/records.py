@@ -18,6 +18,7 @@ from enum import IntEnum
 
 from fastload.errors import StoreFormatError
 from fastload.native import _core
+from fastload.restore_dictionary import restore_dictionary
 
 __all__ = [
     "HEADER_BYTES",
@@ -29,6 +30,7 @@ __all__ = [
     "encode_record",
     "pack_restore_block",
     "source_bytes",
+    "stated_length",
     "unpack_restore_block",
 ]
 
@@ -201,10 +203,24 @@ def decode_record(data: Buffer, *, verify_body: bool = True) -> Record:
     )
 
 
+def stated_length(header: Buffer) -> int:
+    """The length that a record's 64-byte header states; nothing of it is checked."""
+    fields = _HEADER.unpack_from(header)
+    return HEADER_BYTES + int(fields[8]) + int(fields[10])
+
+
 def pack_restore_block(source_header: Buffer, source_trailer: Buffer) -> bytes:
     """What, after the entropy data, restores a tiled JPEG's own file: its header and trailer."""
-    packed = zlib.compress(b"".join((source_header, source_trailer)), 9)
-    return _RESTORE.pack(len(source_header), len(source_trailer)) + packed
+    deflater = zlib.compressobj(9, zdict=restore_dictionary())
+    sizes = _RESTORE.pack(len(source_header), len(source_trailer))
+    return b"".join(
+        (
+            sizes,
+            deflater.compress(source_header),
+            deflater.compress(source_trailer),
+            deflater.flush(),
+        )
+    )
 
 
 def unpack_restore_block(body: Buffer, entropy_size: int) -> tuple[bytes, bytes]:
@@ -230,7 +246,7 @@ def unpack_restore_block(body: Buffer, entropy_size: int) -> tuple[bytes, bytes]
         raise StoreFormatError(
             f"restore block: {len(packed)} compressed bytes cannot hold the {total_bytes} claimed"
         )
-    inflater = zlib.decompressobj()
+    inflater = zlib.decompressobj(zdict=restore_dictionary())
     try:
         # One byte more than claimed, so that a longer stream shows and cannot fill the memory.
         plain = inflater.decompress(packed, total_bytes + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import replace
@@ -9,8 +10,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from fastload import _core
+from fastload import _core, jpeg
 from fastload.errors import StoreFormatError
 from fastload.records import (
     HEADER_BYTES,
@@ -22,6 +24,7 @@ from fastload.records import (
     source_bytes,
     unpack_restore_block,
 )
+from fastload.restore_dictionary import restore_dictionary
 
 RECORD = Record(Codec.JPEG, 6, True, 41, 480, 640, 5, b"", b"\xff\xd8abc")
 TILES = replace(RECORD, codec=Codec.TILES, head=bytes(range(40)), body=b"entropy")
@@ -132,6 +135,35 @@ def test_a_restore_block_cannot_fill_the_memory() -> None:
         unpack_restore_block(struct.pack("<II", 10, 0) + bomb, 0)
     with pytest.raises(StoreFormatError, match="cannot hold"):
         unpack_restore_block(struct.pack("<II", 2**32 - 1, 2**32 - 1) + bomb, 0)
+
+
+def test_a_restore_block_is_a_zlib_stream_with_the_dictionary() -> None:
+    """docs/format.md; an inflater without the dictionary cannot read it."""
+    block = pack_restore_block(b"header", b"trailer")
+    assert block[:8] == struct.pack("<II", 6, 7)
+    inflater = zlib.decompressobj(zdict=restore_dictionary())
+    assert inflater.decompress(block[8:]) == b"headertrailer"
+    with pytest.raises(zlib.error, match="Error 2"):  # Z_NEED_DICT
+        zlib.decompress(block[8:])
+
+
+@pytest.mark.parametrize("quality", [75, 80, 85, 90, 92, 95, 96])
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_headers_as_most_encoders_write_them_take_few_bytes(quality: int, subsampling: str) -> None:
+    buffer = io.BytesIO()
+    image = Image.new("RGB", (640, 480))
+    image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+    tiled = jpeg.tile(buffer.getvalue())
+    assert len(tiled.source_header) > 600
+    assert len(pack_restore_block(tiled.source_header, tiled.source_trailer)) < 50
+
+
+def test_the_dictionary_is_the_one_of_the_format() -> None:
+    """A byte of it changed, and no tiled photo could be restored."""
+    dictionary = restore_dictionary()
+    assert len(dictionary) == 1942
+    assert zlib.adler32(dictionary) == 0xE168BFD9
+    assert _core.xxh3_64(dictionary) == 0xA622821671CBC933
 
 
 def test_damaged_restore_blocks_are_refused() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastload.errors import StoreFormatError
 from fastload.records import Codec
 from fastload.store.column_file import ColumnFile
-from fastload.store.columns import OFFSET_COLUMNS, PHOTO_COLUMNS
+from fastload.store.columns import FILE_OFFSET, LENGTH, PHOTO_COLUMNS
 from fastload.store.handle import FileHandle
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, parse_header, unseal
 from fastload.store.lmdb_file import LmdbFile
@@ -37,7 +37,7 @@ _MAX_HEADER_BYTES = 1 << 28
 _MAX_COLUMNS = 10_000
 #: Columns that this package itself computes with: a store cannot choose their type.
 _FIXED_DTYPES = {
-    spec.name: spec.dtype for spec in (*OFFSET_COLUMNS, *PHOTO_COLUMNS) if not spec.item_shape
+    spec.name: spec.dtype for spec in (FILE_OFFSET, LENGTH, *PHOTO_COLUMNS) if not spec.item_shape
 } | {"names.offsets": "uint64", "names.bytes": "uint8"}
 
 
@@ -97,10 +97,7 @@ class Catalog:
         return parse_header(header, f"{self._where}, header")
 
     def _check_columns(self) -> None:
-        needed = {spec.name for spec in OFFSET_COLUMNS} | {
-            "names.offsets",
-            "names.bytes",
-        }
+        needed = {FILE_OFFSET.name, LENGTH.name, "names.offsets", "names.bytes"}
         missing = (needed | set(self.header.columns)) - set(self._columns)
         unnamed = set(self._columns) - set(self.header.columns)
         if missing or unnamed:

@@ -23,8 +23,9 @@ from fastload.native import _core
 from fastload.store.lmdb_page import PAGE_HEADER_BYTES
 
 __all__ = [
+    "FILE_OFFSET",
+    "LENGTH",
     "MAX_COLUMN_BYTES",
-    "OFFSET_COLUMNS",
     "PHOTO_COLUMNS",
     "PREFIX_BYTES",
     "ColumnPrefix",
@@ -90,11 +91,10 @@ class ColumnSpec:
         return int(np.dtype(self.dtype).itemsize * np.prod(self.item_shape, dtype=np.int64))
 
 
-#: What ``StoreWriter`` adds to every store when it publishes.
-OFFSET_COLUMNS: tuple[ColumnSpec, ...] = (
-    ColumnSpec("file_offset", "uint64"),
-    ColumnSpec("length", "uint64"),
-)
+#: Where each record stands in the file: written when the store is published.
+FILE_OFFSET = ColumnSpec("file_offset", "uint64")
+#: How many bytes it has: gathered while the store is packed.
+LENGTH = ColumnSpec("length", "uint64")
 
 #: What every store of photos holds beside ``file_offset``, ``length`` and the names.
 PHOTO_COLUMNS: tuple[ColumnSpec, ...] = (

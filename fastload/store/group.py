@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from fastload.errors import PackError
 from fastload.records import Record, encode_record
+from fastload.store.blocks import join_blocks
 from fastload.store.catalog import META, PENDING, RECORDS, STATE
-from fastload.store.columns import MAX_COLUMN_BYTES, ColumnSpec
+from fastload.store.columns import LENGTH, MAX_COLUMN_BYTES, ColumnSpec
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader, seal
 from fastload.store.names import name_bytes
 from fastload.store.pack_file import PackFile, Transaction
@@ -37,7 +38,9 @@ class Group:
 
     def __init__(self, columns: Sequence[ColumnSpec], header: WriterHeader) -> None:
         self._header = header
-        self._buffers = {spec.name: ColumnBuffer(spec) for spec in (*columns, *NAME_COLUMNS)}
+        self._buffers = {
+            spec.name: ColumnBuffer(spec) for spec in (*columns, LENGTH, *NAME_COLUMNS)
+        }
         self._records: list[bytes] = []
         self.record_bytes = 0
         self.problems: list[Problem] = []
@@ -81,10 +84,12 @@ class Group:
         formats = [*known_formats, *self.new_formats]
         if format_name not in formats:
             formats.append(format_name)
+        data = encode_record(record, index=index)
         row: dict[str, object] = {
             **values,
             **extra,
             "format": formats.index(format_name),
+            LENGTH.name: len(data),
             "names.sizes": len(encoded_name),
         }
         if len(formats) > MAX_NAMES:
@@ -102,7 +107,6 @@ class Group:
             if column != "names.bytes"
         }
         encoded["names.bytes"] = encoded_name
-        data = encode_record(record, index=index)
         # Nothing below can fail.
         for column, item in encoded.items():
             self._buffers[column].data += item
@@ -128,15 +132,13 @@ class Group:
                 )
 
         def put_all(transaction: Transaction) -> None:
-            for index, data in enumerate(self._records, start=first_index):
-                transaction.put(RECORDS, _KEY.pack(index), data, append=True)
+            for place, block in join_blocks(self._records):
+                transaction.put(RECORDS, _KEY.pack(first_index + place), block, append=True)
             for key, chunk in chunks.items():
                 transaction.put(PENDING, key, chunk)
             transaction.put(META, STATE, seal(state.to_json()))
 
-        payload_bytes = self.record_bytes + sum(map(len, chunks.values()))
-        # A record that needs pages of its own wastes half of one on average.
-        file.transact(put_all, payload_bytes + 2048 * len(self._records))
+        file.transact(put_all, self.record_bytes + sum(map(len, chunks.values())))
 
     def clear(self) -> None:
         """Forget what was written."""

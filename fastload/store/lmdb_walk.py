@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,18 @@ from fastload.store import lmdb_page as layout
 from fastload.store.lmdb_file import Extent, LmdbFile
 from fastload.store.lmdb_page import Tree
 
-__all__ = ["integer_extents", "items"]
+__all__ = ["IntegerExtents", "integer_extents", "items"]
 
 #: Told of each page, or run of pages, that a walk comes through: first page, count.
 Visitor = Callable[[int, int], None]
+
+
+class IntegerExtents(NamedTuple):
+    """Keys and places of a tree's values, uint64 [entries] each, in the order of the tree."""
+
+    keys: NDArray[np.uint64]
+    offsets: NDArray[np.uint64]
+    lengths: NDArray[np.uint64]
 
 
 def _no_visitor(_first: int, _count: int) -> None:
@@ -56,13 +65,11 @@ def items(
                 yield node.key, extent
 
 
-def integer_extents(
-    file: LmdbFile, tree: Tree, *, visit: Visitor = _no_visitor
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-    """``(keys, offsets, lengths)`` of a tree with 8-byte integer keys, each uint64 [entries].
+def integer_extents(file: LmdbFile, tree: Tree, *, visit: Visitor = _no_visitor) -> IntegerExtents:
+    """Where the values of a tree with 8-byte integer keys stand.
 
     All lie inside the file. Overflow pages' own headers are not read: the values that this walk
-    finds are records, and a record names itself. ``visit`` hears of branches and leaves only.
+    finds hold records, and a record names itself. ``visit`` hears of branches and leaves only.
 
     Raises:
         StoreFormatError: the tree is damaged.
@@ -99,7 +106,7 @@ def integer_extents(
         done = end
     if done != tree.entries:
         raise file.damaged(f"expected {tree.entries} entries, found {done}")
-    return keys, offsets, lengths
+    return IntegerExtents(keys, offsets, lengths)
 
 
 def _leaves(

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastload.errors import StoreFormatError
+from fastload.store.blocks import records_per_block
 from fastload.store.catalog import HEADER, META, PLAN, RECORDS, STATE
 from fastload.store.header import unseal
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.lmdb_page import PAGE_HEADER_BYTES
-from fastload.store.lmdb_walk import integer_extents, items
+from fastload.store.lmdb_walk import IntegerExtents, integer_extents, items
 from fastload.store.pack_state import PackPlan, PackState
 from fastload.store.partial import LockedFile
 
@@ -60,8 +60,7 @@ def read_progress(lock: LockedFile) -> Progress | None:
         return None
     try:
         file = LmdbFile(lock.descriptor, where, cut_at_end=True)
-        record_count = _PageCheck(file).run()
-        return _read_progress(file, where, record_count)
+        return _read_progress(file, where, _PageCheck(file).run())
     except StoreFormatError as error:
         raise StoreFormatError(
             f"{error}; this half-packed store cannot be continued: pack it anew with --restart"
@@ -75,10 +74,10 @@ def _is_blank(lock: LockedFile) -> bool:
     return not any(os.pread(lock.descriptor, _BLANK_BYTES, 0))
 
 
-def _read_progress(file: LmdbFile, where: str, record_count: int) -> Progress | None:
+def _read_progress(file: LmdbFile, where: str, blocks: IntegerExtents | None) -> Progress | None:
     meta = file.tree(META)
     if meta is None or meta.entries == 0:
-        if record_count:
+        if blocks is not None and len(blocks.keys):
             raise file.damaged("records without a packing's state")
         return None
     plan_extent = file.get(meta, PLAN)
@@ -86,8 +85,9 @@ def _read_progress(file: LmdbFile, where: str, record_count: int) -> Progress | 
     if plan_extent is None or state is None:
         raise file.damaged("expected a packing's plan and state, found another LMDB file")
     plan = PackPlan.from_json(unseal(file.read(plan_extent), where), f"{where}, plan")
-    if record_count != state.count:
-        raise file.damaged(f"expected {state.count} records, found {record_count}")
+    if blocks is None:
+        raise file.damaged("no database of records")
+    records_per_block(file, blocks, state.count)
     return Progress(plan, state, file.get(meta, HEADER) is not None)
 
 
@@ -101,25 +101,26 @@ class _PageCheck:
         self._file = file
         self._uses = np.zeros(file.last_page + 2, np.int8)
 
-    def run(self) -> int:
-        """The number of records, which are numbered from 0 without a gap."""
+    def run(self) -> IntegerExtents | None:
+        """Where the blocks of records stand; None where there is no database of them."""
         file = self._file
         for _key, extent in items(file, file.free, integer_keys=True, visit=self._use):
             self._use_free(file.read(extent))
         names = [name for name, _extent in items(file, file.main, visit=self._use)]
-        record_count = 0
+        blocks = None
         for name in names:
             tree = file.tree(name)
             if tree is None:
                 continue
             if name == RECORDS:
-                record_count = self._use_records(*integer_extents(file, tree, visit=self._use))
+                blocks = integer_extents(file, tree, visit=self._use)
+                self._use_blocks(blocks)
             else:
                 for _entry in items(file, tree, visit=self._use):
                     pass
         if np.any(self._uses > 1):
             raise file.damaged(f"page {int(np.argmax(self._uses > 1))} is used twice")
-        return record_count
+        return blocks
 
     def _use(self, first: int, count: int) -> None:
         self._uses[first : first + count] += self._uses[first : first + count] < 2
@@ -136,14 +137,8 @@ class _PageCheck:
             raise self._file.damaged("the list of free pages names one twice")
         self._uses[pages] += self._uses[pages] < 2
 
-    def _use_records(
-        self,
-        keys: NDArray[np.uint64],
-        offsets: NDArray[np.uint64],
-        lengths: NDArray[np.uint64],
-    ) -> int:
-        if np.any(keys != np.arange(len(keys), dtype=np.uint64)):
-            raise self._file.damaged(f"expected records 0..{len(keys) - 1}, found others")
+    def _use_blocks(self, blocks: IntegerExtents) -> None:
+        _keys, offsets, lengths = blocks
         page_bytes, header_bytes = np.uint64(self._file.page_bytes), np.uint64(PAGE_HEADER_BYTES)
         # No value inside a leaf begins so early: an entry has its own header and key before it.
         big = offsets % page_bytes == header_bytes
@@ -154,4 +149,3 @@ class _PageCheck:
         steps -= np.bincount(last + 1, minlength=len(self._uses) + 1)
         uses = np.cumsum(steps)[: len(self._uses)] + self._uses
         self._uses = np.minimum(uses, 2).astype(np.int8)
-        return len(keys)

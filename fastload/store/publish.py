@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.errors import PackError, StoreFormatError
+from fastload.store.blocks import record_offsets
 from fastload.store.catalog import (
     COLUMNS,
     HEADER,
@@ -24,7 +25,7 @@ from fastload.store.catalog import (
     Catalog,
 )
 from fastload.store.column_file import ColumnFile
-from fastload.store.columns import OFFSET_COLUMNS, ColumnSpec, encode_column
+from fastload.store.columns import FILE_OFFSET, LENGTH, ColumnSpec, encode_column
 from fastload.store.handle import FileHandle
 from fastload.store.header import seal
 from fastload.store.lmdb_file import LmdbFile
@@ -46,7 +47,7 @@ class Publication:
 
     Every step is one transaction that writes a column and deletes the chunks it was joined from,
     so that a publication killed at any moment is taken up where it stopped, and the next column
-    uses the pages that the last one's chunks leave. Memory: one column, twice.
+    uses the pages that the last one's chunks leave. Memory: a few columns.
     """
 
     def __init__(self, lock: LockedFile, file: PackFile, plan: PackPlan, state: PackState) -> None:
@@ -115,8 +116,8 @@ class Publication:
         }
         makers["names.offsets"] = self._name_offsets
         makers["names.bytes"] = partial(self._chunks, NAME_COLUMNS[1], None)
-        for place, spec in enumerate(OFFSET_COLUMNS, start=1):
-            makers[spec.name] = partial(self._record_extents, place)
+        makers[LENGTH.name] = partial(self._chunks, LENGTH, self._state.count)
+        makers[FILE_OFFSET.name] = self._file_offsets
         return makers
 
     def _chunks(self, spec: ColumnSpec, rows: int | None) -> tuple[NDArray[Any], list[bytes]]:
@@ -128,17 +129,16 @@ class Publication:
         np.cumsum(sizes, out=offsets[1:])
         return offsets, keys
 
-    def _record_extents(self, place: int) -> tuple[NDArray[Any], list[bytes]]:
+    def _file_offsets(self) -> tuple[NDArray[Any], list[bytes]]:
+        lengths = self.column(LENGTH.name)
         pages = self._pages()
         tree = pages.tree(RECORDS)
-        empty = np.zeros(0, np.uint64)
-        keys, offsets, lengths = integer_extents(pages, tree) if tree else (empty, empty, empty)
-        if not np.array_equal(keys, np.arange(self._state.count, dtype=np.uint64)):
-            raise StoreFormatError(
-                f"{self._where}: expected records 0..{self._state.count - 1}, found {len(keys)} "
-                "others; pack again with --restart"
-            )
-        return (keys, offsets, lengths)[place], []
+        try:
+            if tree is None:
+                raise pages.damaged("no database of records")
+            return record_offsets(pages, integer_extents(pages, tree), lengths), []
+        except StoreFormatError as error:
+            raise StoreFormatError(f"{error}; pack again with --restart") from error
 
     def _join(self, name: str, make: _Maker) -> None:
         pages = self._pages()

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from fastload.errors import StoreFormatError
 from fastload.records import MAX_RECORD_BYTES, Record, decode_record
+from fastload.store.blocks import record_lengths, record_offsets
 from fastload.store.catalog import Catalog
+from fastload.store.columns import FILE_OFFSET, LENGTH
 from fastload.store.handle import FileHandle
 from fastload.store.lmdb_file import Extent
 from fastload.store.lmdb_walk import integer_extents
@@ -26,8 +28,9 @@ class RecordFile:
     Note [offsets that do not hold]: the columns ``file_offset`` and ``length`` were written at
     publishing. A copy made by ``lmdb``'s own compaction moves pages, so a record is believed only
     where its header names the sample. Where it does not, or those columns are damaged, the offsets
-    are found once more by a walk over LMDB's tree (16 bytes a sample); a record that still does not
-    fit is damaged. Tested in tests/store/test_reader.py with a compacted copy.
+    are found once more by a walk over LMDB's tree of blocks (16 bytes a sample), with the column
+    ``length`` or else the records' headers; a record that still does not fit is damaged. Tested in
+    tests/store/test_reader.py with a compacted copy.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -53,7 +56,7 @@ class RecordFile:
         try:
             found = self._read_at(extents, index)
         except StoreFormatError:
-            rebuilt = self._rebuild()
+            rebuilt = self._rebuild(handle)
             if rebuilt is None or rebuilt is extents:
                 raise
             found = self._read_at(rebuilt, index)
@@ -70,10 +73,10 @@ class RecordFile:
         """
         if self._extents is None:
             try:
-                offsets = self._catalog.load("file_offset", handle)
-                self._extents = offsets, self._catalog.load("length", handle)
+                offsets = self._catalog.load(FILE_OFFSET.name, handle)
+                self._extents = offsets, self._catalog.load(LENGTH.name, handle)
             except StoreFormatError:
-                rebuilt = self._rebuild()
+                rebuilt = self._rebuild(handle)
                 if rebuilt is None:
                     raise
                 return rebuilt
@@ -91,21 +94,25 @@ class RecordFile:
             raise StoreFormatError(f"expected record {index}, found record {record.index}")
         return data, record
 
-    def _rebuild(self) -> _Extents | None:
+    def _rebuild(self, handle: FileHandle) -> _Extents | None:
         """The extents as LMDB's tree has them, found once; None where that tree is damaged."""
         with self._locks.setdefault(os.getpid(), threading.Lock()):
             if not self._rebuilt:
                 self._rebuilt = True
-                found = self._walk()
+                found = self._walk(handle)
                 if found is not None:
                     self._extents = found
         return self._extents
 
-    def _walk(self) -> _Extents | None:
+    def _walk(self, handle: FileHandle) -> _Extents | None:
+        file = self._catalog.file
         try:
-            keys, offsets, lengths = integer_extents(self._catalog.file, self._catalog.records)
+            blocks = integer_extents(file, self._catalog.records)
+            try:
+                lengths = self._catalog.load(LENGTH.name, handle)
+                return record_offsets(file, blocks, lengths), lengths
+            except StoreFormatError:
+                lengths = record_lengths(file, blocks, self._count)
+                return record_offsets(file, blocks, lengths), lengths
         except StoreFormatError:
             return None
-        if len(keys) != self._count or np.any(keys != np.arange(self._count, dtype=np.uint64)):
-            return None
-        return offsets, lengths

@@ -23,7 +23,7 @@ from fastload.records import Codec, encode_record
 from fastload.store import Store, StoreWriter, partial_path, record_file
 from fastload.store.columns import PREFIX_BYTES
 from support.children import read_all
-from support.stores import HEADER, PROBLEMS, Sample, add, content, make_samples, pack
+from support.stores import HEADER, PROBLEMS, Sample, add, content, make_samples, pack, split_block
 
 
 @pytest.fixture
@@ -107,11 +107,12 @@ def test_plain_lmdb_reads_the_same_records(store_path: Path, store: Store) -> No
     environment = lmdb.open(str(store_path), subdir=False, readonly=True, lock=False, max_dbs=4)
     records = environment.open_db(b"records", create=False)
     with environment.begin() as transaction:
-        assert transaction.stat(records)["entries"] == len(store)
-        for index in range(len(store)):
-            key = struct.pack("=Q", index)
-            assert transaction.get(key, db=records) == store.record_bytes(index)
+        found = []
+        for key, block in transaction.cursor(db=records):
+            assert struct.unpack("=Q", key) == (len(found),)
+            found += split_block(block)
     environment.close()
+    assert found == [store.record_bytes(index) for index in range(len(store))]
     assert [entry.name for entry in store_path.parent.iterdir()] == [store_path.name]
 
 

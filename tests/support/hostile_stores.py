@@ -28,7 +28,8 @@ import numpy as np
 from fastload import _core
 from fastload.errors import FastloadError
 from fastload.store import Store, StoreWriter
-from support.stores import HEADER, add, make_samples, pack
+from fastload.store.lmdb_walk import integer_extents
+from support.stores import HEADER, add, make_samples, pack, split_block
 
 KINDS = ("truncations", "flips", "page_flips", "metadata", "partials")
 SAMPLES = 90
@@ -91,10 +92,10 @@ def make_truth(folder: Path) -> Truth:
     with Store(path) as store:
         reads = {name: read() for name, read in reads_of(store).items()}
         record_pages = set()
-        offsets, lengths = store.column("file_offset"), store.column("length")
-        for offset, length in zip(offsets.tolist(), lengths.tolist(), strict=True):
-            if offset % 4096 == 16:
-                record_pages.update(range(offset // 4096, (offset + length - 1) // 4096 + 1))
+        blocks = integer_extents(store._catalog.file, store._catalog.records)
+        for offset, length in zip(blocks.offsets.tolist(), blocks.lengths.tolist(), strict=True):
+            assert offset % 4096 == 16
+            record_pages.update(range(offset // 4096, (offset + length - 1) // 4096 + 1))
     data = path.read_bytes()
     pages = [page * 4096 for page in range(len(data) // 4096) if page not in record_pages]
     return Truth(path, data, reads, pages)
@@ -155,7 +156,9 @@ STRANGE: tuple[Any, ...] = (*COUNTS, None, True, 1.5, "", "x" * 1000, [], {}, [[
 def metadata(truth: Truth, source: random.Random, path: Path) -> str:
     """Values that cannot be, under checksums that hold."""
     path.write_bytes(truth.data)
-    what = source.choice((header_value, header_text, header_text, column_prefix, column_data, drop))
+    what = source.choice(
+        (header_value, header_text, header_text, column_prefix, column_data, drop, block, block)
+    )
     environment = lmdb.open(
         str(path), subdir=False, lock=False, max_dbs=8, map_size=1 << 26, **classic_format()
     )
@@ -265,6 +268,46 @@ def drop(source: random.Random, transaction: Any, database: Any) -> str:
         key, source.randbytes(source.choice((0, 1, 7, 8, 100, 10_000))), db=database(name)
     )
     return f"{name}: {key!r} replaced"
+
+
+def block(source: random.Random, transaction: Any, database: Any) -> str:
+    """A block of other size, place or records; most often without the lengths it should have."""
+    records, columns = database("records"), database("columns")
+    keys = [bytes(key) for key, _value in transaction.cursor(db=records)]
+    key = source.choice(keys)
+    parts = [bytearray(part) for part in split_block(transaction.get(key, db=records))]
+    how = source.choice(("cut", "longer", "moved", "joined", "sizes", "swapped", "dropped"))
+    if how == "moved":
+        transaction.delete(key, db=records)
+        (index,) = struct.unpack("=Q", key)
+        key = struct.pack("=Q", (index + source.choice((-1, 1, 2, 1 << 40))) % (1 << 64))
+    elif how == "joined" and key != keys[-1]:
+        after = keys[keys.index(key) + 1]
+        parts += split_block(transaction.get(after, db=records))
+        transaction.delete(after, db=records)
+    elif how == "sizes":
+        part = source.choice(parts)
+        place, form = source.choice(((24, "<I"), (32, "<Q")))
+        limit = 1 << 8 * struct.calcsize(form)
+        choices = (0, 1, len(part), 2**31, 2**63, 2**64 - 1, source.randrange(limit))
+        struct.pack_into(form, part, place, source.choice(choices) % limit)
+        struct.pack_into("<Q", part, 56, _core.xxh3_64(part[:56]))
+    elif how == "swapped":
+        source.shuffle(parts)
+    elif how == "dropped":
+        del parts[source.randrange(len(parts))]
+    value = b"".join(parts)
+    if how == "cut":
+        value = value[: source.randrange(len(value))]
+    elif how == "longer":
+        value += source.randbytes(source.randrange(1, 300))
+    transaction.put(key, value, db=records)
+    if source.random() < 0.7:
+        name = source.choice((b"length", b"file_offset"))
+        blob = bytearray(transaction.get(name, db=columns))
+        blob[48 + source.randrange(8 * SAMPLES)] ^= 1
+        transaction.put(name, bytes(blob), db=columns)
+    return f"block {key!r}: {how}"
 
 
 def try_store(truth: Truth, path: Path, *, may_differ: bool) -> str | None:

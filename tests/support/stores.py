@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastload.records import Codec, Record
+from fastload.records import Codec, Record, stated_length
 from fastload.store import Problem, Store, StoreWriter, WriterHeader
 
 HEADER = WriterHeader(
@@ -32,7 +32,7 @@ class Sample:
 
 
 def make_samples(count: int, *, seed: int = 1, large: int = 20_000) -> list[Sample]:
-    """``count`` samples: most small enough for a leaf page, every seventh with pages of its own."""
+    """``count`` samples, most of them small, every seventh of up to ``large`` bytes."""
     source = random.Random(seed)
     samples = []
     for index in range(count):
@@ -103,6 +103,17 @@ def add(
     for position in range(max(writer.committed_position - len(samples), 0), len(problems)):
         writer.report(problems[position])
     writer.commit(len(samples) + len(problems))
+
+
+def split_block(block: bytes) -> list[bytes]:
+    """The records of a block, by the sizes that their headers state."""
+    records = []
+    while block:
+        length = stated_length(block)
+        assert length <= len(block)
+        records.append(block[:length])
+        block = block[length:]
+    return records
 
 
 def content(store: Store) -> dict[str, Any]:

@@ -179,7 +179,7 @@ class StoreWriter:
         name: str | bytes,
         class_id: int = NO_CLASS,
         split: int = NO_SPLIT,
-        format: str = "JPEG",  # noqa: A002  the column's name
+        format: str = "JPEG",
         source_mtime_ns: int = 0,
         source_mode: int = 0,
         content_hash: bytes = bytes(16),

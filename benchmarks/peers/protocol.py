@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
+import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,11 +26,12 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np  # noqa: E402 - after the environment
 
-from . import process  # noqa: E402
+from . import counting, process  # noqa: E402
 
 CROP, RESIZE = 224, 256
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WARM_BATCHES, WARM_SECONDS = 12, 1.0
+ROUNDS = 3  # of disturb
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,9 @@ def _check(batch: np.ndarray, job: Job) -> None:
         raise SystemExit(f"expected float32 {shape}, found {batch.dtype} {batch.shape}")
 
 
-def _warm_up(source: Iterator[Any]) -> None:
+def _warm_up(source: Iterator[Any], seconds: float) -> None:
     """Use up what was made ahead, and let queues find their level."""
-    until, count = time.perf_counter() + WARM_SECONDS, 0
+    until, count = time.perf_counter() + min(WARM_SECONDS, seconds), 0
     while count < WARM_BATCHES or time.perf_counter() < until:
         next(source)
         count += 1
@@ -126,7 +129,7 @@ def _warm_up(source: Iterator[Any]) -> None:
 
 def measure(source: Iterator[Any], job: Job, seconds: float) -> dict[str, Any]:
     """Take batches for so long; the clock starts and ends where a batch arrives."""
-    _warm_up(source)
+    _warm_up(source, seconds)
     cpu, python_cpu = process.cpu_seconds(), process.python_threads_cpu_seconds()
     start = now = time.perf_counter()
     images = 0
@@ -145,46 +148,47 @@ def measure(source: Iterator[Any], job: Job, seconds: float) -> dict[str, Any]:
 
 
 def disturb(source: Iterator[Any], job: Job, seconds: float) -> dict[str, Any]:
-    """How much a thread that counts in Python is slowed by the loader in its process.
+    """How much a thread's own Python work is slowed by the loader in its process.
 
-    The counting thread stands for the training thread's own Python work. It counts while this
-    thread sleeps, then while this thread takes batches, then again while it sleeps.
+    A thread counts: first while no batch is made, then while this thread takes batches. The same
+    counting in another process tells what the machine does to any work beside such a load; the
+    rest is the GIL's.
     """
-    _warm_up(source)
-    counted = 0
-    done = False
+    _warm_up(source, seconds)
 
-    def count() -> None:
-        nonlocal counted
-        while not done:
-            counted += 1
+    def in_thread() -> float:
+        return counting.count(seconds)
 
-    def beside() -> tuple[float, int]:
-        before, start, images = counted, time.perf_counter(), 0
-        while time.perf_counter() < start + seconds:
-            images += len(next(source))
-        return (counted - before) / (time.perf_counter() - start), images
+    def in_process() -> float:
+        command = [sys.executable, "-S", counting.__file__, str(seconds)]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    def alone() -> float:
+    def beside_batches(count: Callable[[], float]) -> tuple[float, int]:
+        images = 0
+        with ThreadPoolExecutor(1) as pool:
+            counted = pool.submit(count)
+            while not counted.done():
+                images += len(next(source))
+            return counted.result(), images
+
+    rates: dict[str, list[float]] = {}
+    images = []
+    for _ in range(ROUNDS):
         time.sleep(1.0)  # until all that the loader makes ahead is made
-        before, start = counted, time.perf_counter()
-        time.sleep(seconds)
-        return (counted - before) / (time.perf_counter() - start)
-
-    thread = threading.Thread(target=count, daemon=True)
-    thread.start()
-    first_alone = alone()
-    rate_beside, images = beside()
-    second_alone = alone()
-    done = True
-    thread.join()
-    undisturbed = (first_alone + second_alone) / 2
-    slowed = 1 - rate_beside / undisturbed
+        rates.setdefault("thread_alone", []).append(in_thread())
+        rates.setdefault("process_alone", []).append(in_process())
+        for name, count in (("thread_beside", in_thread), ("process_beside", in_process)):
+            rate, taken = beside_batches(count)
+            rates.setdefault(name, []).append(rate)
+            images.append(taken / seconds)
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    of_machine = 1 - median["process_beside"] / median["process_alone"]
+    in_all = 1 - median["thread_beside"] / median["thread_alone"]
     return {
-        "images": images,
-        "seconds": seconds,
-        "alone_counts_per_second": [first_alone, second_alone],
-        "beside_counts_per_second": rate_beside,
-        "slowed": slowed,
-        "microseconds_per_image": slowed * seconds / max(images, 1) * 1e6,
+        "workers": job.workers,
+        "images_per_second": statistics.median(images),
+        "counts_per_second": rates,
+        "slowed": in_all,
+        "slowed_in_another_process": of_machine,
+        "slowed_by_the_gil": 1 - (1 - in_all) / (1 - of_machine),
     }

@@ -30,7 +30,8 @@ def _random_resized_crop(height: int, width: int) -> str:
     left, top = random.randint(0, width - crop_width), random.randint(0, height - crop_height)
     flip = ",hflip" if random.random() < 0.5 else ""
     crop = f"crop={crop_width}:{crop_height}:{left}:{top}:exact=1"
-    return f"{crop},scale={protocol.CROP}:{protocol.CROP}:flags=bilinear{flip},format=pix_fmts=rgb24"
+    scale = f"scale={protocol.CROP}:{protocol.CROP}:flags=bilinear"
+    return f"{crop},{scale}{flip},format=pix_fmts=rgb24"
 
 
 def _resize_center_crop(height: int, width: int) -> str:

@@ -12,7 +12,7 @@ from .protocol import CROP, MEAN, RESIZE, STD, Job
 
 
 def pil_transform(job: Job) -> Any:
-    """torchvision's recipe for PIL images."""
+    """The transforms that torchvision's own recipe applies to PIL images."""
     if job.train:
         sized = [transforms.RandomResizedCrop(CROP), transforms.RandomHorizontalFlip()]
     else:

@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"errors", "version"},
     {"_core"},
-    {"native"},
+    {"native", "restore_dictionary"},
     {"records", "jpeg", "pixels"},
     {"store", "picture"},
     {"dataset", "sampler", "convert"},

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,7 @@ struct RecipeOutput {
   Output slot(void* data) const;
 };
 
-class Recipe {
+class Recipe : public std::enable_shared_from_this<Recipe> {  // see Source
  public:
   // Code::argument says which operation cannot be run where it stands.
   static Status make(std::vector<Operation> operations, RecipeOutput output, PassOrder order,

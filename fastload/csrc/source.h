@@ -16,7 +16,9 @@ struct ReadBuffer {
   std::vector<std::uint8_t> bytes;
 };
 
-class Source {
+// Knows its shared_ptr, as Recipe does: without that, one that comes from Python would count the
+// Python object, and the thread that lets go last, under the engine's mutex, would want the GIL.
+class Source : public std::enable_shared_from_this<Source> {
  public:
   virtual ~Source() = default;
   virtual std::size_t size() const = 0;

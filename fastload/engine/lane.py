@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["PillowLane"]
 
-#: A thread that was given nothing for so long ends; the next picture starts another.
-_IDLE_SECONDS = 0.2
+#: So often a waiting thread looks whether it is still needed.
+_LOOK_SECONDS = 0.1
 
 Opener = Callable[[int], NDArray[np.uint8]]
 
@@ -20,59 +21,78 @@ Opener = Callable[[int], NDArray[np.uint8]]
 class PillowLane:
     """Serves the pictures that an engine leaves to Pillow.
 
-    The threads are no daemons, which the interpreter would kill in the middle of Pillow's code at
-    exit; they end by themselves when idle, stopped, or when the main thread has ended.
+    The threads are there while someone is `inside`, and end by themselves soon after. They are no
+    daemons, which the interpreter would kill in the middle of Pillow's code at exit; the end of
+    the main thread ends them too.
 
     Args:
         engine: the core's engine.
-        threads: how many at most.
+        limit: of threads.
     """
 
-    def __init__(self, engine: Any, threads: int) -> None:
+    def __init__(self, engine: Any, limit: int) -> None:
         self._engine = engine
-        self._limit = max(1, threads)
+        self._limit = limit
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
+        self._inside = 0
+        self._opener: Opener | None = None
 
-    @property
-    def running(self) -> bool:
-        """Threads are serving."""
-        return any(thread.is_alive() for thread in self._threads)
-
-    def start(self, opener: Opener) -> None:
-        """Have pending pictures served, by threads that end when there are no more.
+    def enter(self, opener: Opener) -> None:
+        """Pictures may come from now on: one thread waits for them.
 
         Args:
             opener: a picture's pixels by its index in the source, uint8 [height, width, 3].
         """
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        wanted = min(self._limit, self._engine.external_pending)
-        while len(self._threads) < wanted and not self._stop.is_set():
-            thread = threading.Thread(target=self._serve, args=(opener,), name="fastload-pillow")
-            self._threads.append(thread)
-            thread.start()
+        self._opener = opener
+        self._inside += 1
+        if self._limit > 0:
+            self._start(1)
 
-    def serve_one(self, opener: Opener, timeout_seconds: float = 0.0) -> bool:
+    def leave(self) -> None:
+        """No more come from who has entered; those of cancelled batches are dropped."""
+        self._inside -= 1
+        with suppress(RuntimeError):  # the engine was closed
+            while self._engine.external_pending and self.serve_one():
+                pass
+
+    def hurry(self) -> None:
+        """A batch is waited for: more threads, or, where there are none, this one."""
+        if self._limit > 0:
+            self._start(min(self._limit, self._engine.external_pending))
+        else:
+            while self.serve_one():
+                pass
+
+    def serve_one(self, timeout_seconds: float = 0.0) -> bool:
         """Serve one picture in this thread; False where none came in time."""
         taken = self._engine.take_external(timeout_seconds)
         if taken is None:
             return False
         batch, slot, index, _ = taken
+        opener = self._opener
+        if batch.cancelled or opener is None:
+            batch.fail_external(slot, "cancelled")
+            return True
         try:
-            pixels = opener(index)
-            batch.fill_external(slot, np.ascontiguousarray(pixels))
+            batch.fill_external(slot, np.ascontiguousarray(opener(index)))
         except Exception as error:  # Pillow's readers raise nearly anything on bad bytes
             batch.fail_external(slot, f"{type(error).__name__}: {error}")
         return True
 
-    def _serve(self, opener: Opener) -> None:
+    def _start(self, count: int) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        while len(self._threads) < count and not self._stop.is_set():
+            thread = threading.Thread(target=self._serve, name="fastload-pillow")
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self) -> None:
         main = threading.main_thread()
-        try:
+        with suppress(RuntimeError):  # the engine was closed
             while not self._stop.is_set() and main.is_alive():
-                if not self.serve_one(opener, _IDLE_SECONDS):
+                if not self.serve_one(_LOOK_SECONDS) and self._inside <= 0:
                     return
-        except RuntimeError:  # the engine was closed meanwhile
-            return
 
     def stop(self) -> None:
         """End the threads and wait for them. Idempotent."""

@@ -44,7 +44,7 @@ class EngineOwner:
                 if self._finalizer is not None:
                     self._finalizer.detach()
                 engine = _core.Engine(self.threads)
-                lane = PillowLane(engine, min(_LANE_THREADS, max(1, self.threads)))
+                lane = PillowLane(engine, min(_LANE_THREADS, self.threads))
                 self._made = os.getpid(), engine, lane
                 self._finalizer = weakref.finalize(self, _close, os.getpid(), engine, lane)
             return self._made[1], self._made[2]

@@ -28,10 +28,12 @@ class Pictures(Protocol):
     Attributes:
         source: the core's source; its threads read from there.
         needs_pillow: some pictures may need Pillow's lane.
+        common_size: height and width, where all pictures are known to have the same.
     """
 
     source: Any
     needs_pillow: bool
+    common_size: tuple[int, int] | None
 
     def name(self, index: int) -> str:
         """The file that a picture is, or was."""
@@ -48,6 +50,12 @@ class Pictures(Protocol):
 
 class StorePictures:
     """A store's records, by their index.
+
+    Whatever an epoch needs of the store's columns is read here once: their memory is the file's,
+    and a file that someone cuts short under a run would take the process with it.
+
+    Attributes:
+        common_size: height and width, where all pictures have the same.
 
     Args:
         store: open; stays open as long as this lives.
@@ -69,6 +77,7 @@ class StorePictures:
         offsets, lengths = store.extents()
         self.source = _core.StoreSource(store.fileno(), offsets, lengths)
         self.needs_pillow = bool(np.any(store.column("codec") == Codec.OTHER))
+        self.common_size = _common_size(store)
 
     def name(self, index: int) -> str:
         """The relative path in the folder that was packed."""
@@ -97,6 +106,16 @@ class StorePictures:
         )
 
 
+def _common_size(store: Store) -> tuple[int, int] | None:
+    found = []
+    for name in ("height", "width"):
+        sizes = store.column(name)
+        if not len(sizes) or sizes.min() != sizes.max():
+            return None
+        found.append(int(sizes[0]))
+    return found[0], found[1]
+
+
 class FilePictures:
     """Files, as torchvision's ``default_loader`` opens them.
 
@@ -104,7 +123,8 @@ class FilePictures:
         paths: one a picture.
     """
 
-    needs_pillow = True  # only the bytes of each file would tell
+    common_size: tuple[int, int] | None = None
+    needs_pillow: bool = True  # only the bytes of each file would tell
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         self.paths = paths

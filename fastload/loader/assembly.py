@@ -137,7 +137,7 @@ class Assembly:
         if self._batched and self._collate is default_collate:
             if transform is None:
                 return [images, torch.from_numpy(targets)]
-            return [images, default_collate(self._transformed(targets, rows))]
+            return [images, default_collate(tuple(self._transformed(targets, rows)))]
         values = targets.tolist() if transform is None else self._transformed(targets, rows)
         samples = list(zip(images.unbind(0), values, strict=True))
         return self._collate(samples if self._batched else samples[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,20 +20,7 @@ __all__ = ["CoreDataset", "CoreWork", "Ticket", "lowered_of"]
 
 def lowered_of(rows: Rows) -> Lowered:
     """A data set's transforms, split between core and Python."""
-    return lower(rows.transform, picture_size=_common_size(rows))
-
-
-def _common_size(rows: Rows) -> tuple[int, int] | None:
-    """The height and width that all pictures have, where a store knows that they do."""
-    if not isinstance(rows.pictures, StorePictures) or not len(rows):
-        return None
-    found = []
-    for name in ("height", "width"):
-        sizes = rows.pictures.store.column(name)
-        if int(sizes.min()) != int(sizes.max()):
-            return None
-        found.append(int(sizes[0]))
-    return found[0], found[1]
+    return lower(rows.transform, picture_size=rows.pictures.common_size)
 
 
 class CoreWork:
@@ -88,10 +74,10 @@ class CoreWork:
                 self._recipe.render_record(data, seed, position, out)
                 return
             if isinstance(pictures, FilePictures):
-                path = os.fsencode(pictures.paths[index])
-                self._recipe.render_file(path, seed, position, out)
+                with open(pictures.paths[index], "rb") as file:
+                    self._recipe.render_jpeg(file.read(), seed, position, out)
                 return
-        except (DecodeError, OSError):
+        except DecodeError:
             pass  # Pillow decides whether that is a picture
         pixels = np.ascontiguousarray(pictures.open(index))
         self._recipe.render(pixels, seed, position, out)

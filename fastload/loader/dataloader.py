@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, Sampler
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from fastload.engine import EngineOwner
+from fastload.loader.budget import Budget
 from fastload.loader.choice import Choice, EngineWork, choose
 from fastload.loader.failures import ErrorLog, OnError, SampleError, check_on_error
 from fastload.loader.iterator import EngineIterator
@@ -27,7 +28,7 @@ __all__ = ["DataLoader"]
 T_co = TypeVar("T_co", covariant=True)
 
 #: What belongs to this process and this run, and is made anew after unpickling or copying.
-_OWN = ("_choice", "_owner", "_progress", "_counters", "_error_log", "_iterator")
+_OWN = ("_choice", "_owner", "_progress", "_counters", "_error_log", "_iterator", "_shared_budget")
 _FORMATS = (None, torch.contiguous_format, torch.channels_last)
 
 
@@ -139,6 +140,7 @@ class DataLoader(TorchDataLoader[T_co]):
         self._progress = Progress()
         self._counters = Counters()
         self._error_log = ErrorLog()
+        self._shared_budget: Budget | None = None
         self._iterator: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -180,6 +182,14 @@ class DataLoader(TorchDataLoader[T_co]):
         if self._owner is None or self._owner.threads != self.num_workers:
             self._owner = EngineOwner(self.num_workers)
         return self._owner
+
+    def _budget(self) -> Budget:
+        if (
+            self._shared_budget is None
+            or self._shared_budget.size_bytes != self.memory_budget_bytes
+        ):
+            self._shared_budget = Budget(self.memory_budget_bytes)
+        return self._shared_budget
 
     def plan(self) -> LoaderPlan:
         """What the next ``iter()`` will run where, and why; its text is for people."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.autograd import profiler
 from torch.utils.data._utils import pin_memory as _torch_pinning
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -25,8 +26,14 @@ __all__ = ["EngineIterator"]
 
 _pin_memory: Any = _torch_pinning.pin_memory
 
+
+def _profiling() -> bool:
+    """Whether someone wants to see each ``next()`` in torch's profiler."""
+    return bool(getattr(profiler, "_is_profiler_enabled", True))
+
+
 #: While Pillow may be needed, the waiting thread looks so often whether it is.
-_LOOK_SECONDS = 0.005
+_LOOK_SECONDS = 0.002
 
 
 class EngineIterator(_BaseDataLoaderIter):
@@ -50,11 +57,12 @@ class EngineIterator(_BaseDataLoaderIter):
             self._sampler_iter = iter(self._index_sampler)
         self._process = os.getpid()
         self._resets = 0
+        self._in_lane = False
         self._begin(loader, work)
 
     def _reset(self, loader: DataLoader[Any], first_iter: bool = False) -> None:
         """A new epoch of a loader with ``persistent_workers``; torch draws no seed then."""
-        self._ahead.cancel()
+        self.close()
         super()._reset(loader, first_iter)
         self._resets += 1
         self._begin(loader, loader._engine_work())
@@ -75,9 +83,10 @@ class EngineIterator(_BaseDataLoaderIter):
             indices = work.rows.picture_indices(rows)
             return engine.submit(work.source, work.recipe, indices, position, seed)
 
-        self._ahead = RunAhead(submit, work.sample_bytes, loader.memory_budget_bytes)
-        self._budget_bytes = loader.memory_budget_bytes
+        self._budget = loader._budget()
         self._budget_checked = False
+        self._ahead = RunAhead(submit, work.sample_bytes, self._budget)
+        self._enter_lane()
         self._skip(self._progress.batches)
         if self._num_workers > 0:
             for _ in range((loader.prefetch_factor or 0) * self._num_workers or 1):
@@ -106,7 +115,7 @@ class EngineIterator(_BaseDataLoaderIter):
         self._pulled_samples += len(rows)
         if not self._budget_checked:
             self._budget_checked = True
-            check_budget(self._budget_bytes, len(rows) * self._work.sample_bytes)
+            check_budget(self._budget.size_bytes, len(rows) * self._work.sample_bytes)
 
     def _rows(self, index: Any) -> NDArray[np.int64]:
         """A sampler's batch as rows 0..N-1."""
@@ -115,10 +124,18 @@ class EngineIterator(_BaseDataLoaderIter):
         except (TypeError, ValueError):
             rows = np.array([int(i.__index__()) for i in index], np.int64)
         count = len(self._work.rows)
-        if len(rows) and (rows.min() < -count or rows.max() >= count):
-            wrong = rows[(rows < -count) | (rows >= count)][0]
-            raise IndexError(f"expected an index within {count} samples, found {wrong}")
-        return np.where(rows < 0, rows + count, rows) if len(rows) and rows.min() < 0 else rows
+        # Read without a sign, negative numbers are large: one comparison finds all oddities.
+        if len(rows) and rows.view(np.uint64).max() >= count:
+            if rows.min() < -count or rows.max() >= count:
+                wrong = rows[(rows < -count) | (rows >= count)][0]
+                raise IndexError(f"expected an index within {count} samples, found {wrong}")
+            return np.where(rows < 0, rows + count, rows)
+        return rows
+
+    def __next__(self) -> Any:
+        if _profiling():
+            return super().__next__()
+        return self._next_data()  # entering torch's profiler costs as much as all the rest here
 
     def _next_data(self) -> Any:
         if os.getpid() != self._process:
@@ -131,13 +148,14 @@ class EngineIterator(_BaseDataLoaderIter):
                 self._pull()
             job = self._ahead.first()
             if job is None:
+                self._leave_lane()
                 self._progress.finish()
                 raise StopIteration
             began = time.perf_counter()
             self._wait(job)
             waited = time.perf_counter() - began
+            array = self._budget.lend(job.batch.array())
             self._ahead.pop()
-            array = self._ahead.lend(job.batch.array())
             if self._num_workers > 0:
                 self._pull()
                 self._ahead.fill()
@@ -161,18 +179,25 @@ class EngineIterator(_BaseDataLoaderIter):
         slice_seconds = _LOOK_SECONDS if pictures.needs_pillow else self._timeout or -1.0
         while not job.batch.wait(slice_seconds):
             if pictures.needs_pillow:
-                if self._num_workers > 0:
-                    self._lane.start(pictures.open)
-                else:
-                    while self._lane.serve_one(pictures.open):
-                        pass
+                self._lane.hurry()
             if ends is not None and time.perf_counter() > ends:
                 raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
+
+    def _enter_lane(self) -> None:
+        if self._work.rows.pictures.needs_pillow:
+            self._lane.enter(self._work.rows.pictures.open)
+            self._in_lane = True
+
+    def _leave_lane(self) -> None:
+        if self._in_lane:
+            self._in_lane = False
+            self._lane.leave()
 
     def close(self) -> None:
         """Give up what is under way. Idempotent."""
         if os.getpid() == self._process:
             self._ahead.cancel()
+            self._leave_lane()
 
     def __del__(self) -> None:
         if hasattr(self, "_ahead"):  # not where the constructor failed

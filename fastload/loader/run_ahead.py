@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Job", "RunAhead"]
+if TYPE_CHECKING:
+    from fastload.loader.budget import Budget
 
-#: Batches in the user's hands that count: the one in use, and the one before it, which
-#: ``for batch in loader`` lets go only after it has the next. Who keeps more knows of it.
-_LENT_BATCHES = 2
+__all__ = ["Job", "RunAhead"]
 
 
 class Job:
@@ -35,24 +33,6 @@ class Job:
         self.batch: Any = None
 
 
-class _Lent:
-    """A batch's memory in the user's hands; says when it came back.
-
-    NumPy and torch keep this object as the owner of the memory. It lets go of the real owner
-    *before* it says so, so that the memory is back in the pool when the next batch asks for some;
-    a weak reference to the array would speak too early.
-    """
-
-    def __init__(self, array: NDArray[Any], returned: Callable[[], None]) -> None:
-        self._array: NDArray[Any] | None = array
-        self._returned = returned
-        self.__array_interface__ = array.__array_interface__
-
-    def __del__(self) -> None:
-        self._array = None
-        self._returned()
-
-
 class RunAhead:
     """A queue of jobs; the first few are with the engine.
 
@@ -62,22 +42,22 @@ class RunAhead:
     Args:
         submit: hands rows and their position to the engine, returns the core's batch.
         sample_bytes: of one sample in a batch.
-        budget_bytes: for all batches.
+        budget: for all batches.
     """
 
     def __init__(
         self,
         submit: Callable[[NDArray[np.int64], int], Any],
         sample_bytes: int,
-        budget_bytes: int,
+        budget: Budget,
     ) -> None:
         self._submit = submit
         self._sample_bytes = sample_bytes
-        self._budget_bytes = budget_bytes
+        self._budget = budget
         self._waiting: deque[Job] = deque()
         self._flying: deque[Job] = deque()
-        self._lent: deque[tuple[int]] = deque(maxlen=_LENT_BATCHES)  # bytes; told apart by identity
         self._lock = threading.Lock()
+        budget.join(self)
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._flying)
@@ -110,9 +90,13 @@ class RunAhead:
             self._lock.release()
 
     def _fits(self) -> bool:
-        under_way = sum(len(job.rows) for job in self._flying) * self._sample_bytes
         asked = len(self._waiting[0].rows) * self._sample_bytes
-        return under_way + sum(count for (count,) in self._lent) + asked <= self._budget_bytes
+        return self._budget.used_bytes + asked <= self._budget.size_bytes
+
+    @property
+    def flying_bytes(self) -> int:
+        """Memory of the jobs that are with the engine."""
+        return sum([len(job.rows) for job in list(self._flying)]) * self._sample_bytes
 
     def first(self) -> Job | None:
         """The next job, submitted; None where there is none."""
@@ -123,27 +107,6 @@ class RunAhead:
     def pop(self) -> None:
         """The first job is done with."""
         self._flying.popleft()
-
-    def lend(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The same memory, counted until its last user lets it go."""
-        entry = (array.nbytes,)
-        self._lent.append(entry)
-        itself = weakref.ref(self)
-
-        def returned() -> None:
-            queue = itself()
-            if queue is not None:
-                queue._came_back(entry)
-
-        return np.asarray(_Lent(array, returned))
-
-    def _came_back(self, entry: tuple[int]) -> None:
-        kept = [other for other in self._lent if other is not entry]
-        self._lent = deque(kept, _LENT_BATCHES)
-        try:
-            self.fill()
-        except RuntimeError:  # the engine was closed, or this is a forked child
-            return
 
     def cancel(self) -> None:
         """Forget all jobs; the engine stops those under way."""

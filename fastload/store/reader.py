@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -194,10 +195,11 @@ class Store:
             raise self._record_error(position, str(error)) from error
 
     def _record_error(self, index: int, what: str) -> RecordError:
-        try:
-            name = self.names[index]
-        except StoreError:
-            name = None
+        name = None
+        # Names are mapped memory: behind the end of a file that was cut short, it kills.
+        if os.fstat(self.fileno()).st_size >= self._catalog.file.file_bytes:
+            with suppress(StoreError):
+                name = self.names[index]
         return RecordError(
             f"{self.path}: sample {index} ({name or 'name unreadable'}) cannot be read: {what}; "
             "pack its source again, or restore the file from a copy",

@@ -51,6 +51,12 @@ class RecordFile:
             StoreFormatError: damaged, missing, or cut off.
             OSError: the disk failed.
         """
+        # The offsets are mapped memory: behind the end of a file that was cut short, it kills.
+        found_bytes = os.fstat(handle.descriptor).st_size
+        if found_bytes < self._catalog.file.file_bytes:
+            raise StoreFormatError(
+                f"the file was cut short from {self._catalog.file.file_bytes} bytes to {found_bytes}"
+            )
         verify_body = not self._checked[index >> 3] >> (index & 7) & 1 if verify is None else verify
         extents = self.extents(handle)
         try:

@@ -1,0 +1,88 @@
+"""``Budget``: the memory of a loader's batches, wherever they are."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fastload.loader.run_ahead import RunAhead
+
+__all__ = ["Budget"]
+
+#: Batches in the user's hands that count: the one in use, and the one before it, which
+#: ``for batch in loader`` lets go only after it has the next. Who keeps more knows of it.
+_LENT_BATCHES = 2
+
+
+class _Lent:
+    """A batch's memory in the user's hands; says when it came back.
+
+    NumPy and torch keep this object as the owner of the memory. It lets go of the real owner
+    *before* it says so, so that the memory is back in the pool when the next batch asks for some;
+    a weak reference to the array would speak too early.
+    """
+
+    def __init__(self, array: NDArray[Any], returned: Callable[[], None]) -> None:
+        self._array: NDArray[Any] | None = array
+        self._returned = returned
+        self.__array_interface__ = array.__array_interface__
+
+    def __del__(self) -> None:
+        self._array = None
+        self._returned()
+
+
+class Budget:
+    """What the queues of a loader have under way, and what its user holds.
+
+    Args:
+        size_bytes: for all of it.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        # Each lent batch's bytes, in a tuple to be told apart from others of the same size.
+        self._lent: deque[tuple[int]] = deque(maxlen=_LENT_BATCHES)
+        # Replaced as a whole, never changed: other threads may be going through it.
+        self._queues: tuple[weakref.ref[RunAhead], ...] = ()
+
+    def join(self, queue: RunAhead) -> None:
+        """A queue shares the budget, as long as it lives."""
+        alive = [known for known in self._queues if known() is not None]
+        self._queues = (*alive, weakref.ref(queue))
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory of batches under way, ready, and in use."""
+        queues = [known() for known in self._queues]
+        flying = sum([queue.flying_bytes for queue in queues if queue is not None])
+        return flying + sum([count for (count,) in list(self._lent)])
+
+    def lend(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The same memory, counted until its last user lets it go."""
+        entry = (array.nbytes,)
+        self._lent.append(entry)
+        itself = weakref.ref(self)
+
+        def returned() -> None:
+            budget = itself()
+            if budget is not None:
+                budget._came_back(entry)
+
+        return np.asarray(_Lent(array, returned))
+
+    def _came_back(self, entry: tuple[int]) -> None:
+        kept = [other for other in list(self._lent) if other is not entry]
+        self._lent = deque(kept, _LENT_BATCHES)
+        for known in self._queues:
+            queue = known()
+            if queue is not None:
+                with suppress(RuntimeError):  # its engine was closed, or this is a forked child
+                    queue.fill()

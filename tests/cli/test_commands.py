@@ -182,7 +182,7 @@ def test_signals_end_it_cleanly_and_it_goes_on(
     while not partial_path(out).exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    time.sleep(0.3)
+    time.sleep(1)  # enough to have packed some, however busy the machine is
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=20)
     assert process.returncode == code, (stdout, stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def bars(path: Path, modes: dict[str, list[dict[str, Any]]], caption: str) -> No
         panel.set_xlim(0, max(row["images_per_second"]["max"] for row in rows) * 1.3)
         panel.set_title(f"{mode}: images a second")
         panel.spines[["top", "right"]].set_visible(False)
-    figure.text(0.01, 0.01, caption, fontsize=7.5, color="#555555")
-    figure.tight_layout(rect=(0, 0.04, 1, 1))
+    figure.text(0.01, 0.01, textwrap.fill(caption, 95 * len(modes)), fontsize=7.5, color="#555555")
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
     figure.savefig(path, dpi=130)
     plt.close(figure)

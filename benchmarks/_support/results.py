@@ -111,7 +111,7 @@ def show(mode: str, options: argparse.Namespace, found: dict[str, Any]) -> None:
     )  # fmt: skip
     print(
         "x PIL: median over the rounds. CPU, GIL: an image; GIL at most: CPU time of the threads\n"
-        "that run Python. RssAnon: of all processes, with what a fork shares counted in each; PSS:\n"
+        "that run Python. RssAnon: of all processes, what a fork shares counted in each. PSS:\n"
         "anonymous and shared memory, counted once. off PIL: mean (most) steps of 0..255."
     )
     for name, value in found["ratios"].items():

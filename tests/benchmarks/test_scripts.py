@@ -1,0 +1,124 @@
+"""Each benchmark runs on a few photos and verifies what it measures; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from support.pictures import picture
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 JPEG files in two folders: gray ones, 4:4:4 and 4:2:0, all wide enough for tiles."""
+    root = tmp_path_factory.mktemp("photos")
+    for number in range(12):
+        image = Image.fromarray(picture(90 + 5 * number, 150 - 4 * number, seed=number))
+        folder = root / ("ape", "bee")[number % 2]
+        folder.mkdir(exist_ok=True)
+        if number % 5 == 3:
+            image = image.convert("L")
+        image.save(folder / f"{number}.jpg", quality=85, subsampling=2 * (number % 2))
+    return root
+
+
+def run(tmp_path: Path, script: str, *arguments: object) -> tuple[str, dict[str, Any]]:
+    """Run a script; returns what it prints and its JSON."""
+    path = tmp_path / "figures.json"
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments), "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = json.loads(path.read_text())
+    assert content["machine"]["cores"] > 0
+    assert "fastload" in content["versions"]
+    return done.stdout, content
+
+
+SHORT = ("--rounds", 2, "--seconds", 0.1, "--epoch", 100, "--batch-size", 4, "--workers", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.exact_pillow
+def test_throughput_of_training_compares_the_store_with_torchvision(
+    images: Path, tmp_path: Path
+) -> None:
+    """The row says that random crops were torchvision's bits, and has all its figures."""
+    _, content = run(
+        tmp_path, "throughput.py", "--images", images, "--mode", "train", *SHORT,
+        "--only", "fastload_store",
+    )  # fmt: skip
+    row = content["train"]["rows"]["fastload_store"]
+    assert row["compared_with_torchvision"] == 8
+    assert len(row["images_per_second"]["rounds"]) == 2
+    assert row["memory"]["rss_anonymous"] > 0
+    assert row["cpu_milliseconds_per_image"] >= 0
+    assert content["train"]["ratios"]["fastload_store / torch_pil"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.exact_pillow
+def test_throughput_of_validation_goes_on_without_a_peer(images: Path, tmp_path: Path) -> None:
+    """Files and core functions give torch + PIL's bits; who is not installed is named."""
+    peers = tmp_path / "peers"
+    peers.mkdir()
+    (peers / "dali.problem").write_text("no such wheel\n")
+    printed, content = run(
+        tmp_path, "throughput.py", "--images", images, "--mode", "val", *SHORT,
+        "--only", "fastload_files", "core_functions", "dali", "spdl", "--peers", peers,
+    )  # fmt: skip
+    rows = content["val"]["rows"]
+    assert set(rows) == {"torch_pil", "fastload_files", "core_functions"}
+    assert all(row["deviation"]["bit_equal"] for row in rows.values())
+    assert content["val"]["left_out"]["DALI (CPU)"] == "not installed: no such wheel"
+    assert "setup_peers makes it" in content["val"]["left_out"]["SPDL"]
+    assert "left out: SPDL" in printed
+
+
+@pytest.mark.slow
+def test_scale_reports_samples_threads_and_the_budget(images: Path, tmp_path: Path) -> None:
+    """All rows are there, on stores of the asked size."""
+    printed, content = run(
+        tmp_path, "scale.py", "--images", images, "--samples", 40, "--epoch", 100,
+        "--batch-size", 4, "--large-batch", 10, "--threads", 2, "--repeat", 1,
+        "--seconds", 0.1,
+    )  # fmt: skip
+    assert content["samples"]["40 samples"]["samples"] == 40
+    assert {row["samples"] for row in content["threads"].values()} == {100}
+    assert set(content["threads"]) == {"2 threads", "batch 10"}
+    assert "batch 10:" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.exact_pillow
+def test_decode_verifies_against_pillow(images: Path, tmp_path: Path) -> None:
+    """All photos take part, and Pillow agrees with itself."""
+    _, content = run(tmp_path, "decode.py", "--images", images, "--rounds", 1)
+    assert content["photos"]["count"] == 12
+    assert content["photos_that_differ_from_pillow"]["Pillow"] == 0
+
+
+def test_packing_reads_back_what_it_packed(images: Path, tmp_path: Path) -> None:
+    """FFCV takes part only where it is installed."""
+    _, content = run(
+        tmp_path, "packing.py", "--images", images, "--rounds", 1,
+        "--peers-python", tmp_path / "none",
+    )  # fmt: skip
+    assert content["results"]["fastload-tiles"]["read_back"] == 12
+
+
+def test_opening_checks_the_samples() -> None:
+    """open_store prints its JSON."""
+    command = [sys.executable, str(BENCHMARKS / "open_store.py"), "--samples", "500"]
+    done = subprocess.run(
+        [*command, "--repeat", "1"], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["samples"] == 500

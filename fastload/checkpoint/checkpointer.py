@@ -21,6 +21,7 @@ from fastload.checkpoint.folder import (
 from fastload.checkpoint.handle import SaveHandle
 from fastload.checkpoint.load import LoadedCheckpoint, load_latest
 from fastload.checkpoint.plan import SUFFIXES, Format
+from fastload.checkpoint.publisher import Publisher
 from fastload.checkpoint.record import make_info
 from fastload.checkpoint.safetensors_library import require_safetensors
 from fastload.checkpoint.save_queue import Job, OnBusy, SaveQueue

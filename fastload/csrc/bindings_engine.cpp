@@ -133,7 +133,9 @@ nb::object array_of(const PyBatch& self) {
     dtype = {static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float), 16, 1};
   }
   if (shape.dtype == DType::bfloat16) dtype = nb::dtype<std::uint16_t>();
-  auto* slab = new std::shared_ptr<std::byte>(self.batch->slab());
+  std::shared_ptr<std::byte> memory = self.batch->lend();
+  if (memory == nullptr) throw std::runtime_error("the batch's memory was given back");
+  auto* slab = new std::shared_ptr<std::byte>(std::move(memory));
   const nb::capsule owner(
       slab, [](void* p) noexcept { delete static_cast<std::shared_ptr<std::byte>*>(p); });
   return nb::cast(nb::ndarray<nb::numpy>(slab->get(), dimensions.size(), dimensions.data(), owner,

@@ -43,6 +43,13 @@ Output Batch::output(std::size_t slot) const {
   return shape.slot(slab_.get() + slot * shape.slot_bytes());
 }
 
+std::shared_ptr<std::byte> Batch::lend() {
+  const std::lock_guard lock(failures_mutex_);
+  if (slab_ == nullptr) return lent_.lock();
+  lent_ = slab_;
+  return done() ? std::move(slab_) : slab_;
+}
+
 std::vector<Failure> Batch::failures() const {
   const std::lock_guard lock(failures_mutex_);
   std::vector<Failure> sorted = failures_;
@@ -149,7 +156,7 @@ void Engine::run(const Task& task, Worker& worker) {
       status = Status::error(Code::memory, "there is no memory to decode it");
     }
   }
-  if (status.code == Code::unsupported) {
+  if (status.code == Code::unsupported && !batch.cancelled()) {
     {
       const std::lock_guard lock(mutex_);
       external_.push_back({task.batch, task.slot});

@@ -45,7 +45,9 @@ class Batch {
 
   std::size_t size() const { return request_.indices.size(); }
   const BatchRequest& request() const { return request_; }
-  const std::shared_ptr<std::byte>& slab() const { return slab_; }
+  // The memory. Once done(), the batch itself lets go of it: a thread that has just finished its
+  // last sample still knows the batch, and would keep the memory from the pool.
+  std::shared_ptr<std::byte> lend();
   Output output(std::size_t slot) const;
   // Samples not yet begun are left out; those being worked on are finished.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
@@ -59,6 +61,7 @@ class Batch {
 
   BatchRequest request_;
   std::shared_ptr<std::byte> slab_;
+  std::weak_ptr<std::byte> lent_;
   std::size_t next_ = 0;  // guarded by the engine's mutex
   std::atomic<std::size_t> pending_;
   std::atomic<bool> cancelled_{false};

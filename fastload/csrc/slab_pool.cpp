@@ -13,18 +13,24 @@ std::size_t whole_pages(std::size_t size) {
 }  // namespace
 
 std::shared_ptr<std::byte> SlabPool::acquire(std::size_t size) {
-  const std::size_t bytes = whole_pages(size == 0 ? 1 : size);
+  std::size_t bytes = whole_pages(size == 0 ? 1 : size);
   std::byte* data = nullptr;
+  std::multimap<std::size_t, std::byte*> too_small;
   {
     const std::lock_guard lock(mutex_);
-    // A slab of another size is of no use but to somebody else: sizes repeat within a run.
-    if (auto found = free_.find(bytes); found != free_.end()) {
+    // A larger slab will do (an epoch's last batch is smaller); smaller ones never will, and
+    // would only add up where sizes differ from batch to batch.
+    if (auto found = free_.lower_bound(bytes); found != free_.end()) {
+      bytes = found->first;
       data = found->second;
       free_.erase(found);
     } else {
+      too_small.swap(free_);
+      for (const auto& slab : too_small) total_bytes_ -= slab.first;
       total_bytes_ += bytes;
     }
   }
+  for (const auto& [small, slab] : too_small) munmap(slab, small);
   if (data == nullptr) {
     void* fresh = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fresh == MAP_FAILED) {

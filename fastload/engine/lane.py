@@ -57,8 +57,8 @@ class PillowLane:
                 pass
 
     def hurry(self) -> None:
-        """A batch is waited for: more threads, or, where there are none, this one."""
-        if self._limit > 0:
+        """A batch is waited for: more threads, or, where there can be none, this one."""
+        if self._limit > 0 and threading.main_thread().is_alive():
             self._start(min(self._limit, self._engine.external_pending))
         else:
             while self.serve_one():

@@ -189,8 +189,8 @@ def test_compacted_copy_is_read(photo_store, tmp_path, folder):
     """LMDB's compaction moves the records that the store's columns point to."""
     lmdb = pytest.importorskip("lmdb")
     with lmdb.open(str(photo_store), subdir=False, readonly=True, lock=False) as environment:
-        environment.copy(str(tmp_path), compact=True)
-    dataset = LMDBDataset(tmp_path / "data.mdb", STILL)
+        environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
+    dataset = LMDBDataset(tmp_path / "copy.lmdb", STILL)
     assert_same(epoch(DataLoader(dataset, batch_size=5)), torch_epoch(folder, batch_size=5))
 
 

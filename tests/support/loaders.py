@@ -80,7 +80,7 @@ class Holdings:
         threads: of the process, Python's and others.
         descriptors: open ones.
         children: processes.
-        shared_files: names in /dev/shm.
+        shared_files: its names in /dev/shm, and those of dead processes.
         anonymous_bytes: memory that no file stands for.
     """
 
@@ -102,9 +102,17 @@ def holdings() -> Holdings:
         threads=int(status["Threads"]),
         descriptors=len(os.listdir("/proc/self/fd")),
         children=children,
-        shared_files=frozenset(os.listdir("/dev/shm")),
+        shared_files=frozenset(filter(_ours, os.listdir("/dev/shm"))),
         anonymous_bytes=int(status["RssAnon"].split()[0]) * 1024,
     )
+
+
+def _ours(name: str) -> bool:
+    """Whether a name in /dev/shm is of this process, or of one that is dead; torch names them."""
+    parts = name.split("_")
+    if parts[0] != "torch" or len(parts) < 3 or not parts[1].isdigit():
+        return False
+    return int(parts[1]) == os.getpid() or not Path("/proc", parts[1]).exists()
 
 
 def settled(condition: Callable[[], bool], seconds: float = 5.0) -> bool:

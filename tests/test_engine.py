@@ -1,0 +1,225 @@
+"""The engine's Python face: rows of data sets, pictures, the lane for Pillow, the owner."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import ConcatDataset, Subset
+from torchvision.datasets import ImageFolder
+
+from fastload import DecodeError, LMDBDataset, RecordError, _core
+from fastload.engine import EngineOwner, FilePictures, NotLowerable, StorePictures, rows_of
+from fastload.engine.lane import PillowLane
+from fastload.engine.rows import as_integers
+from support.loaders import settled
+
+pytestmark = pytest.mark.pillow
+
+
+@pytest.fixture
+def dataset(photo_store: Path) -> LMDBDataset:
+    """24 photos."""
+    return LMDBDataset(photo_store)
+
+
+def test_rows_are_what_the_data_set_gives(dataset, photo_folder):
+    """Targets and pixels, for both kinds of source."""
+    for data in (dataset, ImageFolder(str(photo_folder))):
+        rows = rows_of(data)
+        assert len(rows) == len(data) == 24
+        indices = rows.picture_indices(np.arange(24))
+        for row in range(24):
+            image, target = data[row]
+            assert rows.targets[row] == target
+            found = rows.pictures.open(int(indices[row]))
+            np.testing.assert_array_equal(found, np.asarray(image))
+
+
+def test_rows_of_wrappers_are_arithmetic(dataset):
+    """No wrapper is asked for a sample."""
+    rows = rows_of(
+        ConcatDataset([Subset(dataset, [5, -1]), Subset(Subset(dataset, range(9)), [2])])
+    )
+    assert rows.picture_indices(np.arange(3)).tolist() == [5, 23, 2]
+    assert rows.targets.tolist() == [dataset[i][1] for i in (5, 23, 2)]
+
+
+def test_rows_of_a_split(photo_store, tmp_path):
+    """A split's rows lead to the store's indices."""
+    dataset = LMDBDataset(photo_store)
+    assert rows_of(dataset).indices is None
+    dataset._members = np.array([3, 7])
+    assert rows_of(dataset).picture_indices(np.array([1, 0])).tolist() == [7, 3]
+
+
+def test_sources_are_made_once(photo_folder, dataset):
+    """Beginning an epoch must not read a list of a million paths again."""
+    for data in (dataset, ImageFolder(str(photo_folder))):
+        assert rows_of(data).pictures is rows_of(data).pictures
+    folder = ImageFolder(str(photo_folder))
+    before = rows_of(folder).pictures
+    folder.samples[0] = folder.samples[1]
+    assert rows_of(folder).pictures is not before
+
+
+@pytest.mark.parametrize("values", [["a"], [0.5], [[1, 2]], torch.tensor([0.5])])
+def test_what_is_no_list_of_integers_is_refused(values):
+    """Rounding would give some other sample."""
+    with pytest.raises((TypeError, ValueError)):
+        as_integers(values)
+
+
+def test_refusals_have_a_text():
+    """It ends up in the plan."""
+    with pytest.raises(NotLowerable, match="list is not a data set that the engine reads"):
+        rows_of([1, 2])
+
+
+def test_errors_of_pictures_name_them(dataset, tmp_path):
+    """Sample, file and cause."""
+    error = StorePictures(dataset.store).error(3, 8, "no reason")
+    assert isinstance(error, RecordError)
+    assert (error.index, error.name) == (3, dataset.store.names[3])
+    assert "8 in the data set" in str(error)
+    files = FilePictures([str(tmp_path / "x.jpg")])
+    assert isinstance(files.error(0, 8, "no reason"), DecodeError)
+    with pytest.raises(FileNotFoundError) as caught:
+        files.open(0)
+    wrapped = files.error(0, 8, caught.value)
+    assert isinstance(wrapped, FileNotFoundError)
+    assert "sample 8" in str(wrapped)
+
+
+class FakeBatch:
+    """Takes what the lane gives."""
+
+    def __init__(self, *, cancelled: bool = False) -> None:
+        self.cancelled = cancelled
+        self.filled: list[int] = []
+        self.failed: list[str] = []
+
+    def fill_external(self, slot: int, pixels: Any) -> None:
+        """One more."""
+        self.filled.append(slot)
+
+    def fail_external(self, slot: int, message: str) -> None:
+        """One less."""
+        self.failed.append(message)
+
+
+class FakeEngine:
+    """Hands out slots."""
+
+    def __init__(self, work: list[tuple[FakeBatch, int, int, int]]) -> None:
+        self.work = work
+        self.seen: set[int] = set()
+
+    @property
+    def external_pending(self) -> int:
+        """What is left."""
+        return len(self.work)
+
+    def take_external(self, timeout_seconds: float) -> Any:
+        """The next one."""
+        self.seen.add(threading.get_ident())
+        if self.work:
+            return self.work.pop(0)
+        threading.Event().wait(timeout_seconds)
+        return None
+
+
+def opener(index: int) -> Any:
+    """Fails for odd ones."""
+    if index % 2:
+        raise ValueError(f"picture {index}")
+    return np.zeros((2, 2, 3), np.uint8)
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+def test_lane_serves_in_threads_or_in_place(limit):
+    """Errors become the slot's."""
+    batch, cancelled = FakeBatch(), FakeBatch(cancelled=True)
+    engine = FakeEngine([(batch, 0, 0, 0), (batch, 1, 1, 1), (cancelled, 2, 2, 2)])
+    lane = PillowLane(engine, limit)
+    lane.enter(opener)
+    lane.hurry()
+    assert settled(lambda: bool(cancelled.failed))
+    assert (batch.filled, batch.failed) == ([0], ["ValueError: picture 1"])
+    assert (threading.get_ident() in engine.seen) == (limit == 0)
+    lane.leave()
+    assert settled(lambda: not any(t.name == "fastload-pillow" for t in threading.enumerate()))
+    lane.stop()
+
+
+def test_lane_drops_what_was_cancelled():
+    """A batch that nobody waits for must not stay in memory."""
+    cancelled = FakeBatch(cancelled=True)
+    engine = FakeEngine([])
+    lane = PillowLane(engine, 0)
+    lane.enter(opener)
+    engine.work = [(cancelled, 0, 0, 0)]
+    lane.leave()
+    assert cancelled.failed == ["cancelled"]
+
+
+def test_owner_makes_one_engine_and_ends_it():
+    """Threads come with the first use and go with the owner."""
+
+    def count() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    owner = EngineOwner(3)
+    before = count()
+    assert owner.statistics == {}
+    engine, _ = owner.get()
+    assert owner.get()[0] is engine
+    assert count() == before + 3
+    owner.close()
+    assert settled(lambda: count() == before)
+    assert owner.get()[0] is not engine
+    del owner
+    assert settled(lambda: count() == before)
+
+
+def test_owner_in_a_forked_child_makes_a_new_engine(dataset):
+    """The old one's threads are not there."""
+    owner = EngineOwner(1)
+    engine, _ = owner.get()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        fresh, _ = owner.get()
+        os.write(writer, b"1" if fresh is not engine and owner.statistics["images"] == 0 else b"0")
+        owner.close()
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        assert pipe.read() == b"1"
+    os.waitpid(child, 0)
+    assert owner.get()[0] is engine
+
+
+def test_batches_of_the_core_give_their_memory_back(dataset):
+    """Pool, array and engine end in any order."""
+    rows = rows_of(dataset)
+    recipe = _core.Recipe([("resize", 16, 16, 2)], height=16, width=16)
+    engine = _core.Engine(1)
+    indices = np.array([1, 2], np.int64)
+    batch = engine.submit(rows.pictures.source, recipe, indices, 0, 7)
+    assert batch.wait(20)
+    array = batch.array()
+    assert batch.array().ctypes.data == array.ctypes.data
+    expected = np.asarray(Image.fromarray(rows.pictures.open(1)).resize((16, 16), 2))
+    np.testing.assert_array_equal(array[0].transpose(1, 2, 0), expected)
+    taken = engine.pool_bytes
+    engine.close()
+    np.testing.assert_array_equal(array[0].transpose(1, 2, 0), expected)
+    del array, batch
+    assert engine.pool_bytes < taken

@@ -60,7 +60,7 @@ def test_throughput_of_training_compares_the_store_with_torchvision(
     assert len(row["images_per_second"]["rounds"]) == 2
     assert row["memory"]["rss_anonymous"] > 0
     assert row["cpu_milliseconds_per_image"] >= 0
-    assert content["train"]["ratios"]["fastload_store / torch_pil"] > 0
+    assert content["train"]["ratios"]["fastload_store / torch_pil"]["rate"] > 0
 
 
 @pytest.mark.slow

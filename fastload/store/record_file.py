@@ -55,7 +55,8 @@ class RecordFile:
         found_bytes = os.fstat(handle.descriptor).st_size
         if found_bytes < self._catalog.file.file_bytes:
             raise StoreFormatError(
-                f"the file was cut short from {self._catalog.file.file_bytes} bytes to {found_bytes}"
+                f"the file was cut short from {self._catalog.file.file_bytes} bytes "
+                f"to {found_bytes}"
             )
         verify_body = not self._checked[index >> 3] >> (index & 7) & 1 if verify is None else verify
         extents = self.extents(handle)

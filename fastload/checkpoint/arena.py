@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
+from fastload.checkpoint.memory_copy import MemoryCopier
 from fastload.checkpoint.plan import Range
 
 #: Where pieces begin; torch's files align alike.
@@ -20,7 +21,7 @@ class Arena:
     """Memory for one snapshot: private, or shared with a writing process.
 
     Copying into memory that was written before takes a third of the time that fresh pages take,
-    so the buffer stays, and so do the tensors in it while the state keeps its shapes.
+    so the buffer stays.
 
     Attributes:
         descriptor: of the memory where it is shared, else -1.
@@ -31,6 +32,7 @@ class Arena:
         self.descriptor = -1
         self.generation = 0
         self._shared = shared
+        self._copier = MemoryCopier()
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
         self._pinned = False
@@ -65,7 +67,7 @@ class Arena:
             if any(source.is_cuda for source in sources):
                 self._copy_from_devices(sources)
             elif sources:
-                torch._foreach_copy_(self._targets, list(sources))
+                self._copy_from_memory(sources)
         return self._ranges
 
     def wait(self) -> None:
@@ -75,7 +77,8 @@ class Arena:
             self._event = None
 
     def release(self) -> None:
-        """Give the memory back."""
+        """Give the memory back, and end the copying threads."""
+        self._copier.close()
         self._layout, self._targets, self._ranges = [], [], []
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
@@ -97,11 +100,20 @@ class Arena:
         if not end <= self.size_bytes <= 2 * end or pin > self._pinned:
             self.release()
             self._allocate(end, pin)
-        self._targets = [
-            self._memory[place.offset : place.offset + size].view(dtype).view(shape)
-            for place, size, (dtype, shape) in zip(ranges, sizes, layout, strict=True)
-        ]
+        if pin:
+            self._targets = [
+                self._memory[place.offset : place.offset + size].view(dtype).view(shape)
+                for place, size, (dtype, shape) in zip(ranges, sizes, layout, strict=True)
+            ]
         self._layout, self._ranges = layout, ranges
+
+    def _copy_from_memory(self, sources: Sequence[torch.Tensor]) -> None:
+        start = self._memory.data_ptr()
+        pieces = [
+            (start + place.offset, source.data_ptr(), place.size_bytes)
+            for place, source in zip(self._ranges, sources, strict=True)
+        ]
+        self._copier.copy(pieces, self.size_bytes, torch.get_num_threads())
 
     def _allocate(self, size: int, pin: bool) -> None:
         size += -size % mmap.PAGESIZE or (mmap.PAGESIZE if size == 0 else 0)

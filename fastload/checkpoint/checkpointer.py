@@ -226,8 +226,10 @@ class AsyncCheckpointer:
             remove_leftovers(self.folder, self._ops)
             # Better now than at the end of the first epoch.
             probe, descriptor = create_temporary(self.folder / "probe", self._ops)
-            self._ops.unlink(probe)
-            self._ops.close(descriptor)
+            try:
+                self._ops.unlink(probe)
+            finally:
+                self._ops.close(descriptor)
         except OSError as error:
             raise explain(error, self.folder, "a file in the folder") from error
 

@@ -110,6 +110,7 @@ class SaveQueue:
                 job = self._pending.popleft()
                 self._running = True
             self._run(job)
+            del job  # or it would keep the checkpointer alive until the next one
             with self._changed:
                 self._running = False
                 self._changed.notify_all()

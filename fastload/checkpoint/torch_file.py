@@ -21,7 +21,8 @@ from fastload.checkpoint.sink import Sink
 ALIGNMENT = 64
 _ROOT = "archive/"
 _LARGE = 0xFFFFFFFF  # what 32-bit fields hold where a ZIP64 field holds the truth
-_FLAGS = 0x0808  # a descriptor follows; the name is UTF-8
+_FLAGS = 0x0800  # the name is UTF-8
+_DESCRIPTOR = 0x0008  # sizes and CRC-32 follow the data
 
 
 def torch_entries(pickled: bytes, storages: list[Entry]) -> tuple[Entry, ...]:
@@ -66,7 +67,7 @@ class _Archive:
         start = offset + 30 + len(encoded) + len(zip64) + 4
         padding = -start % ALIGNMENT
         extra = zip64 + b"FB" + pack("<H", padding) + b"Z" * padding
-        header = b"PK\x03\x04" + pack("<HHHHHIIIHH", 0, _FLAGS, 0, 0, 0, 0, 0, 0, len(encoded),
+        header = b"PK\x03\x04" + pack("<HHHHHIIIHH", 0, _flags(size), 0, 0, 0, 0, 0, 0, len(encoded),
                                       len(extra))  # fmt: skip
         self.sink.add(header + encoded + extra)
         crc = self.sink.add(data)
@@ -83,7 +84,7 @@ class _Archive:
             zip64 = _zip64_field(size, offset)
             parts.append(
                 b"PK\x01\x02"
-                + pack("<HHHHHHIIIHHHHHII", 0, 0, _FLAGS, 0, 0, 0, crc, min(size, _LARGE),
+                + pack("<HHHHHHIIIHHHHHII", 0, 0, _flags(size), 0, 0, 0, crc, min(size, _LARGE),
                        min(size, _LARGE), len(name), len(zip64), 0, 0, 0, 0, min(offset, _LARGE))
                 + name
                 + zip64
@@ -100,6 +101,10 @@ class _Archive:
             + pack("<HHHHIIH", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), min(size, _LARGE),
                    min(start, _LARGE), len(comment))
         )  # fmt: skip
+
+
+def _flags(size: int) -> int:
+    return _FLAGS | (_DESCRIPTOR if size else 0)
 
 
 def _zip64_field(size: int, offset: int) -> bytes:

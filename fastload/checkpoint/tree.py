@@ -51,7 +51,7 @@ def copy_tree(state: object, table: StorageTable) -> Any:
     try:
         return _Copier(table).copy(state)
     except RecursionError:
-        raise NotPlainError("nested too deeply, or a tuple that holds itself") from None
+        raise NotPlainError("nested too deeply") from None
 
 
 class _Copier:
@@ -78,7 +78,9 @@ class _Copier:
             made.extend([self.copy(item) for item in value])
             return made
         if kind is tuple:
-            return self.keep(value, tuple([self.copy(item) for item in value]))
+            items = tuple([self.copy(item) for item in value])
+            # One that holds itself, through a list, was copied on the way.
+            return self.copies.get(id(value)) or self.keep(value, items)
         if kind is np.ndarray and not value.dtype.hasobject:
             return self.keep(value, value.copy(order="K"))
         raise NotPlainError(kind.__qualname__)

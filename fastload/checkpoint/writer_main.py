@@ -55,7 +55,7 @@ def _serve(
     plan = FilePlan(request["format"], tuple(entries), request["info"])
     path = Path(os.fsdecode(request["path"].encode("latin-1")))
     try:
-        write_file(plan.resolve(memory[number]), path, FileOps())
+        write_file(plan.resolve(memory.get(number, memoryview(b""))), path, FileOps())
     except OSError as error:
         return {"errno": error.errno, "said": error.strerror}
     except Exception as error:

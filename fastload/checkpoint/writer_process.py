@@ -88,7 +88,8 @@ class WriterProcess:
         self, connection: socket.socket, plan: FilePlan, arena: Arena, path: Path
     ) -> dict[str, Any]:
         number = id(arena)
-        is_new = self._known.get(number) != (arena, arena.generation)
+        # A state without tensors has no memory.
+        is_new = arena.size_bytes > 0 and self._known.get(number) != (arena, arena.generation)
         entries: list[list[Any]] = []
         inline = []
         for entry in plan.entries:

@@ -66,6 +66,12 @@ struct PyBatch {
   std::shared_ptr<Engine> engine;
 };
 
+// After a fork, the child has the engine's memory but none of its threads, and destroying a
+// condition that a thread waited for at that moment would wait for it in vain.
+void forget_or_delete(Engine* engine) {
+  if (!engine->foreign()) delete engine;
+}
+
 PyBatch submit(const PyEngine& self, std::shared_ptr<Source> source, std::shared_ptr<Recipe> recipe,
                const Int64s& indices, std::uint64_t first_position, std::uint64_t seed, int lane) {
   if (lane < 0 || lane > 1) throw nb::value_error("lane has to be 0 or 1");
@@ -242,7 +248,7 @@ void bind_engine(nb::module_& m) {
              if (threads < 0 || threads > 1024) {
                throw nb::value_error("threads has to be 0 to 1024");
              }
-             return PyEngine{std::make_shared<Engine>(threads)};
+             return PyEngine{{new Engine(threads), forget_or_delete}};
            }),
            nb::arg("threads"))
       .def("submit", &submit, nb::arg("source"), nb::arg("recipe"), nb::arg("indices"),

@@ -63,14 +63,7 @@ Engine::Engine(int threads) : process_(getpid()) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
-Engine::~Engine() {
-  if (!foreign()) {
-    close();
-    return;
-  }
-  // A thread object of a thread that does not exist here can only be forgotten.
-  for (std::thread& thread : threads_) new std::thread(std::move(thread));
-}
+Engine::~Engine() { close(); }
 
 bool Engine::foreign() const { return getpid() != process_; }
 

@@ -89,6 +89,7 @@ class Engine {
  public:
   // 0 threads: wait() does the work.
   explicit Engine(int threads);
+  // Not in another process than the one that made it: see foreign().
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -107,7 +108,8 @@ class Engine {
   // Ends the threads; batches not done fail. May be called twice, and by the destructor.
   void close();
   bool closed() const;
-  // Made in another process: after a fork the threads are gone and locks may be held.
+  // Made in another process: after a fork the threads are gone and locks may be held. Then no
+  // other member may be called, and the engine has to be left where it is.
   bool foreign() const;
 
   EngineStatistics statistics() const;

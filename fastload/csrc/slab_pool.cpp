@@ -47,7 +47,7 @@ std::shared_ptr<std::byte> SlabPool::acquire(std::size_t size) {
 }
 
 void SlabPool::give_back(std::byte* data, std::size_t size) {
-  {
+  if (getpid() == process_) {
     const std::lock_guard lock(mutex_);
     if (!closed_) {
       free_.emplace(size, data);

@@ -2,6 +2,8 @@
 // writing into fresh pages costs more than a third of decoding a photo.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -23,6 +25,7 @@ class SlabPool : public std::enable_shared_from_this<SlabPool> {
  private:
   void give_back(std::byte* data, std::size_t size);
 
+  int process_ = getpid();  // in a forked child the mutex may be held by nobody who is there
   mutable std::mutex mutex_;
   std::multimap<std::size_t, std::byte*> free_;
   std::size_t total_bytes_ = 0;

@@ -19,7 +19,7 @@ from fastload.checkpoint.folder import (
     step_path,
 )
 from fastload.checkpoint.handle import SaveHandle
-from fastload.checkpoint.load import LoadedCheckpoint, load_latest
+from fastload.checkpoint.load import LoadedCheckpoint, load_newest
 from fastload.checkpoint.plan import SUFFIXES, Format
 from fastload.checkpoint.publisher import Publisher
 from fastload.checkpoint.record import make_info
@@ -185,7 +185,7 @@ class AsyncCheckpointer:
         """``fastload.load_latest`` of this folder, behind all saves so far."""
         self._check_usable()
         self._queue.wait()
-        return load_latest(self.folder, map_location=map_location, weights_only=weights_only)
+        return load_newest(self.folder, map_location, weights_only)
 
     def close(self) -> None:
         """Wait for all saves and free the memory; again: nothing.

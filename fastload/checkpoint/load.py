@@ -57,7 +57,11 @@ def load_latest(
         CheckpointDamagedError: it holds some, and none is whole.
         CheckpointError: one is whole, but holds objects that ``weights_only`` does not allow.
     """
-    folder = Path(folder)
+    return load_newest(Path(folder), map_location, weights_only)
+
+
+def load_newest(folder: Path, map_location: Any, weights_only: bool) -> LoadedCheckpoint | None:
+    """``load_latest``, with nothing by default."""
     try:
         found, skipped = read_folder(folder)
     except FileNotFoundError:

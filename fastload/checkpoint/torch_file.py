@@ -67,8 +67,8 @@ class _Archive:
         start = offset + 30 + len(encoded) + len(zip64) + 4
         padding = -start % ALIGNMENT
         extra = zip64 + b"FB" + pack("<H", padding) + b"Z" * padding
-        header = b"PK\x03\x04" + pack("<HHHHHIIIHH", 0, _flags(size), 0, 0, 0, 0, 0, 0, len(encoded),
-                                      len(extra))  # fmt: skip
+        lengths = pack("<HH", len(encoded), len(extra))
+        header = b"PK\x03\x04" + pack("<HHHHHIII", 0, _flags(size), 0, 0, 0, 0, 0, 0) + lengths
         self.sink.add(header + encoded + extra)
         crc = self.sink.add(data)
         if size:

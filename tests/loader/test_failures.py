@@ -18,7 +18,7 @@ from fastload import DataLoader, DecodeError, LMDBDataset, RecordError
 from support.loaders import STILL, assert_same, damage_record, epoch, torch_epoch
 from support.pictures import picture
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def name_of(dataset: Any, index: int) -> str:

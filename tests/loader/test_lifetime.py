@@ -19,7 +19,7 @@ import torch
 from fastload import DataLoader, LMDBDataset
 from support.loaders import STILL, assert_same, epoch, holdings, settled
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def fail_in_the_loop(loader: Any) -> None:

@@ -15,8 +15,6 @@ from torchvision.datasets import ImageFolder
 from fastload import DataLoader, LMDBDataset
 from support.loaders import RANDOM, STILL, assert_same, epoch
 
-pytestmark = pytest.mark.pillow
-
 
 class Derived(ImageFolder):
     """Might do anything in its methods."""

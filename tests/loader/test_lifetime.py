@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from fastload import DataLoader, LMDBDataset
+from support.children import child_epoch
 from support.loaders import STILL, assert_same, epoch, holdings, settled
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -114,11 +115,6 @@ def test_pickle_and_copies(dataset, workers):
     assert len(list(iterator)) == 5
 
 
-def child_epoch(loader: Any, queue: Any) -> None:
-    """Sends an epoch's checksums."""
-    queue.put([float(images.double().sum()) for images, _ in loader])
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_children_iterate_for_themselves(dataset, method):
     """A child has none of its parent's threads; the parent goes on undisturbed."""
@@ -127,10 +123,10 @@ def test_children_iterate_for_themselves(dataset, method):
     iterator = iter(loader)
     next(iterator)
     context = multiprocessing.get_context(method)
-    queue = context.SimpleQueue()
+    queue = context.Queue()
     child = context.Process(target=child_epoch, args=(loader, queue))
     child.start()
-    assert queue.get() == expected
+    assert queue.get(timeout=60) == expected
     child.join(30)
     assert child.exitcode == 0
     assert len(list(iterator)) == 5

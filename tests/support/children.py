@@ -24,3 +24,8 @@ def send_pixel_sums(dataset: Iterable[Any], connection: Connection) -> None:
 def read_all(store: Store) -> list[bytes]:
     """Every record's bytes."""
     return [store.record_bytes(index) for index in range(len(store))]
+
+
+def child_epoch(loader: Any, queue: Any) -> None:
+    """Sends an epoch's checksums."""
+    queue.put([float(images.double().sum()) for images, _ in loader])

@@ -10,9 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastload.checkpoint import (
+        AsyncCheckpointer,
+        DistributedCheckpointer,
+        LoadedCheckpoint,
+        SaveHandle,
+        load_latest,
+        save,
+    )
     from fastload.dataset import LMDBDataset
     from fastload.errors import (
         BuildError,
+        CheckpointDamagedError,
+        CheckpointError,
+        CheckpointSkippedError,
         DecodeError,
         FastloadError,
         LimitError,
@@ -33,17 +44,24 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsyncCheckpointer",
     "BuildError",
+    "CheckpointDamagedError",
+    "CheckpointError",
+    "CheckpointSkippedError",
     "DataLoader",
     "DecodeError",
+    "DistributedCheckpointer",
     "FastloadError",
     "LMDBDataset",
     "LimitError",
+    "LoadedCheckpoint",
     "NoSpaceError",
     "NotTileableError",
     "PackError",
     "RecordError",
     "ResumeError",
+    "SaveHandle",
     "SourceError",
     "Store",
     "StoreClosedError",
@@ -52,16 +70,24 @@ __all__ = [
     "StoreWriter",
     "UnsupportedPictureError",
     "__version__",
+    "load_latest",
+    "save",
 ]
 
 #: Where each public name lives; names that are not listed live in ``fastload.errors``.
 _HOMES = {
+    "AsyncCheckpointer": "fastload.checkpoint",
     "DataLoader": "fastload.loader",
+    "DistributedCheckpointer": "fastload.checkpoint",
     "LMDBDataset": "fastload.dataset",
+    "LoadedCheckpoint": "fastload.checkpoint",
+    "SaveHandle": "fastload.checkpoint",
     "Store": "fastload.store",
     "StoreWriter": "fastload.store",
-    "_core": "fastload.native",
     "__version__": "fastload.version",
+    "_core": "fastload.native",
+    "load_latest": "fastload.checkpoint",
+    "save": "fastload.checkpoint",
 }
 
 

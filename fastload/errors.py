@@ -12,6 +12,9 @@
     │   ├── StoreFormatError         not a store, a damaged one, or of another version
     │   ├── RecordError              one record of a store is damaged
     │   └── StoreClosedError         used after close()
+    ├── CheckpointError              a checkpoint cannot be saved or loaded
+    │   ├── CheckpointDamagedError   not a checkpoint by fastload, or not as it was written
+    │   └── CheckpointSkippedError   left out, as on_busy asked, since the disk is behind
     ├── SourceError                  a source folder that cannot be packed as it is
     └── PackError                    packing cannot go on
         ├── ResumeError              a half-packed store does not fit its source any more
@@ -24,6 +27,9 @@ from __future__ import annotations
 
 __all__ = [
     "BuildError",
+    "CheckpointDamagedError",
+    "CheckpointError",
+    "CheckpointSkippedError",
     "DecodeError",
     "FastloadError",
     "LimitError",
@@ -96,6 +102,18 @@ def _rebuild_record_error(message: str, index: int, name: str | None) -> RecordE
 
 class StoreClosedError(StoreError):
     """The store was used after ``close()``."""
+
+
+class CheckpointError(FastloadError):
+    """A checkpoint cannot be saved or loaded; those that were complete before still are."""
+
+
+class CheckpointDamagedError(CheckpointError):
+    """The file is no checkpoint by fastload, was cut short, or was changed since."""
+
+
+class CheckpointSkippedError(CheckpointError):
+    """The save was left out, as ``on_busy`` asked, since the disk is behind."""
 
 
 class SourceError(FastloadError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -62,9 +62,15 @@ def test_all_holds_every_error():
 
 def test_names_for_type_checkers_are_those_of_all():
     """The TYPE_CHECKING block and ``__all__`` say the same."""
-    source = (PACKAGE / "__init__.py").read_text()
-    block = source[source.index("if TYPE_CHECKING:") : source.index("__all__ = [")]
-    names = set(re.findall(r"\b([A-Z]\w+|__version__)\b(?=[,)\n:]|$)", block)) - {"TYPE_CHECKING"}
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    names = set()
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
+        else:
+            assert isinstance(node, ast.AnnAssign)
+            names.add(node.target.id)
     assert names == set(fastload.__all__)
 
 

@@ -1,0 +1,138 @@
+"""Saves that wait for the disk: buffers, a background thread, what to do when it is behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from fastload.checkpoint.arena import Arena
+from fastload.checkpoint.handle import SaveHandle
+from fastload.errors import CheckpointError, CheckpointSkippedError
+
+OnBusy = Literal["wait", "skip", "latest"]
+
+#: Added to the nice value of the background thread: training's threads go first.
+NICENESS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A snapshot that is to be written.
+
+    Attributes:
+        run: writes it; raises what went wrong. Takes a function to call once the arena is free.
+    """
+
+    handle: SaveHandle
+    arena: Arena
+    run: Callable[[Callable[[], None]], None]
+
+
+class SaveQueue:
+    """Runs jobs one after another on a daemon thread that starts with the first."""
+
+    def __init__(self, snapshots: int, *, shared: bool) -> None:
+        self._changed = threading.Condition()
+        self._free = [Arena(shared=shared) for _ in range(snapshots)]
+        self._pending: deque[Job] = deque()
+        self._running = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def acquire(self, on_busy: OnBusy) -> Arena | None:
+        """A buffer that nobody uses; None where ``on_busy`` says to skip."""
+        with self._changed:
+            if not self._free and on_busy == "latest" and self._pending:
+                job = self._pending.popleft()
+                job.handle._end(
+                    CheckpointSkippedError(
+                        f"step {job.handle.step} was left out for a later save: the disk is behind"
+                    )
+                )
+                return job.arena
+            if not self._free and on_busy == "skip":
+                return None
+            self._changed.wait_for(lambda: self._free)
+            # The one used last is the one whose memory is there already.
+            return self._free.pop()
+
+    def give_back(self, arena: Arena) -> None:
+        """The buffer may be used for another snapshot."""
+        with self._changed:
+            self._free.append(arena)
+            self._changed.notify_all()
+
+    def put(self, job: Job) -> None:
+        """Have the job run."""
+        with self._changed:
+            self._pending.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="fastload-checkpoint", daemon=True
+                )
+                self._thread.start()
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Until no job is left."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending and not self._running)
+
+    def close(self) -> None:
+        """Run what is left, end the thread, free the memory."""
+        self.wait()
+        self.abandon()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        for arena in self._free:
+            arena.release()
+
+    def abandon(self) -> None:
+        """Have the thread end once nothing is left to do; nobody will call again."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending or self._closed)
+                if not self._pending:
+                    return
+                job = self._pending.popleft()
+                self._running = True
+            self._run(job)
+            del job  # or it would keep the checkpointer alive until the next one
+            with self._changed:
+                self._running = False
+                self._changed.notify_all()
+
+    def _run(self, job: Job) -> None:
+        freed = False
+
+        def free() -> None:
+            nonlocal freed
+            if not freed:
+                freed = True
+                self.give_back(job.arena)
+
+        error: BaseException | None = None
+        try:
+            job.run(free)
+        except CheckpointError as caught:
+            error = caught
+        except BaseException as caught:
+            error = CheckpointError(
+                f"step {job.handle.step} could not be saved: {type(caught).__name__}: {caught}"
+            )
+            error.__cause__ = caught
+        free()
+        job.handle._end(error)

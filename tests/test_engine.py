@@ -15,7 +15,14 @@ from torch.utils.data import ConcatDataset, Subset
 from torchvision.datasets import ImageFolder
 
 from fastload import DecodeError, LMDBDataset, RecordError, _core
-from fastload.engine import EngineOwner, FilePictures, NotLowerable, StorePictures, rows_of
+from fastload.engine import (
+    EngineOwner,
+    FilePictures,
+    NotLowerable,
+    StorePictures,
+    rows_of,
+    sampled_rows,
+)
 from fastload.engine.lane import PillowLane
 from fastload.engine.rows import as_integers
 from support.loaders import settled
@@ -76,6 +83,25 @@ def test_what_is_no_list_of_integers_is_refused(values):
         as_integers(values)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [[0, 2, -1], (0, 2, -1), np.array([0, 2, -1]), torch.tensor([0, 2, -1]), [False, 2, -1]],
+)
+def test_what_samplers_give_becomes_rows(index):
+    """Lists, tensors, arrays; counted from the end where negative."""
+    rows = sampled_rows(index, 5)
+    assert rows.dtype == np.int64
+    assert rows.tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("wrong", [5, -6, 2**63 - 1, 2**64])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_an_index_outside_the_data_set_is_refused(wrong, kind):
+    """As the data set itself would."""
+    with pytest.raises((IndexError, OverflowError)):
+        sampled_rows(kind([1, wrong]), 5)
+
+
 def test_refusals_have_a_text():
     """It ends up in the plan."""
     with pytest.raises(NotLowerable, match="list is not a data set that the engine reads"):
@@ -104,6 +130,7 @@ class FakeBatch:
         self.cancelled = cancelled
         self.filled: list[int] = []
         self.failed: list[str] = []
+        self.source = source
 
     def fill_external(self, slot: int, pixels: Any) -> None:
         """One more."""
@@ -135,6 +162,9 @@ class FakeEngine:
         return None
 
 
+source = object()
+
+
 def opener(index: int) -> Any:
     """Fails for odd ones."""
     if index % 2:
@@ -148,14 +178,36 @@ def test_lane_serves_in_threads_or_in_place(limit):
     batch, cancelled = FakeBatch(), FakeBatch(cancelled=True)
     engine = FakeEngine([(batch, 0, 0, 0), (batch, 1, 1, 1), (cancelled, 2, 2, 2)])
     lane = PillowLane(engine, limit)
-    lane.enter(opener)
+    lane.enter(source, opener)
     lane.hurry()
-    assert settled(lambda: bool(cancelled.failed))
+    assert settled(lambda: bool(cancelled.failed and batch.filled and batch.failed))
     assert (batch.filled, batch.failed) == ([0], ["ValueError: picture 1"])
     assert (threading.get_ident() in engine.seen) == (limit == 0)
-    lane.leave()
+    lane.leave(source)
     assert settled(lambda: not any(t.name == "fastload-pillow" for t in threading.enumerate()))
     lane.stop()
+
+
+def test_lane_opens_each_picture_in_its_own_source():
+    """Loaders that share an engine share its lane."""
+    lane = PillowLane(FakeEngine([]), 0)
+    batches = FakeBatch(), FakeBatch()
+    batches[1].source = object()
+    opened: list[str] = []
+
+    def opening(name: str) -> Any:
+        return lambda index: opened.append(f"{name}{index}") or np.zeros((2, 2, 3), np.uint8)
+
+    lane.enter(batches[0].source, opening("a"))
+    lane.enter(batches[1].source, opening("b"))
+    lane._engine.work = [(batches[1], 0, 4, 0), (batches[0], 0, 5, 0)]
+    lane.hurry()
+    lane.leave(batches[0].source)
+    assert opened == ["b4", "a5"]
+    lane._engine.work = [(batches[0], 1, 6, 0), (batches[1], 1, 7, 0)]
+    lane.hurry()
+    assert opened == ["b4", "a5", "b7"]
+    assert batches[0].failed == ["cancelled"]
 
 
 def test_lane_drops_what_was_cancelled():
@@ -163,9 +215,9 @@ def test_lane_drops_what_was_cancelled():
     cancelled = FakeBatch(cancelled=True)
     engine = FakeEngine([])
     lane = PillowLane(engine, 0)
-    lane.enter(opener)
+    lane.enter(source, opener)
     engine.work = [(cancelled, 0, 0, 0)]
-    lane.leave()
+    lane.leave(source)
     assert cancelled.failed == ["cancelled"]
 
 
@@ -223,3 +275,46 @@ def test_batches_of_the_core_give_their_memory_back(dataset):
     np.testing.assert_array_equal(array[0].transpose(1, 2, 0), expected)
     del array, batch
     assert engine.pool_bytes < taken
+
+
+def test_a_batch_says_when_its_memory_came_back(dataset):
+    """Behind the return, so that the next batch can have it."""
+    rows = rows_of(dataset)
+    recipe = _core.Recipe([("resize", 16, 16, 2)], height=16, width=16)
+    engine = _core.Engine(1)
+    batch = engine.submit(rows.pictures.source, recipe, np.array([1, 2], np.int64), 0, 7)
+    assert batch.source is rows.pictures.source
+    assert batch.wait(20)
+    addresses: list[int] = []
+
+    def returned() -> None:
+        again = engine.submit(rows.pictures.source, recipe, np.array([1, 2], np.int64), 0, 7)
+        assert again.wait(20)
+        addresses.append(again.array().ctypes.data)
+
+    array = batch.array(returned)
+    address = array.ctypes.data
+    tensor = torch.from_numpy(array)[1:]
+    del array
+    assert not addresses
+    del tensor
+    assert addresses == [address]
+
+
+def test_what_is_waited_for_comes_before_all_else(dataset):
+    """A batch of the background lane, asked for, passes those of training that nobody awaits."""
+    rows = rows_of(dataset)
+    recipe = _core.Recipe([("resize", 16, 16, 2)], height=16, width=16)
+    engine = _core.Engine(0)  # the waiting thread does the work: nothing happens beside
+
+    def submit(lane: int) -> Any:
+        return engine.submit(
+            rows.pictures.source, recipe, np.array([1, 2], np.int64), 0, 7, lane=lane
+        )
+
+    training, background = submit(0), submit(1)
+    assert background.wait(20)
+    assert not training.done
+    later = submit(1)
+    assert training.wait(20)
+    assert not later.done

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <memory>
 
 #include "bindings.h"
 #include "engine.h"
@@ -34,6 +35,22 @@ std::shared_ptr<StoreSource> store_source(int descriptor, const UInt64s& offsets
     nb::raise_python_error();
   }
   return std::make_shared<StoreSource>(own, copied(offsets), copied(lengths));
+}
+
+std::shared_ptr<SampleCache> sample_cache(int descriptor, int channels, int height, int width,
+                                          std::uint64_t key, std::uint64_t budget_bytes,
+                                          bool writable) {
+  constexpr std::int64_t most = std::int64_t{1} << 30;
+  if ((channels != 1 && channels != 3) || height < 1 || width < 1 ||
+      most / height / width < channels) {
+    throw nb::value_error("expected 1 or 3 channels, and samples of 1 byte to 1 GiB");
+  }
+  const int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) {
+    PyErr_SetFromErrno(PyExc_OSError);
+    nb::raise_python_error();
+  }
+  return std::make_shared<SampleCache>(own, channels, height, width, key, budget_bytes, writable);
 }
 
 std::shared_ptr<FileSource> file_source(nb::handle blob, const UInt64s& offsets) {
@@ -73,8 +90,14 @@ void forget_or_delete(Engine* engine) {
 }
 
 PyBatch submit(const PyEngine& self, std::shared_ptr<Source> source, std::shared_ptr<Recipe> recipe,
-               const Int64s& indices, std::uint64_t first_position, std::uint64_t seed, int lane) {
+               const Int64s& indices, std::uint64_t first_position, std::uint64_t seed, int lane,
+               std::shared_ptr<SampleCache> cache) {
   if (lane < 0 || lane > 1) throw nb::value_error("lane has to be 0 or 1");
+  const RecipeOutput& output = recipe->output();
+  if (cache != nullptr &&
+      !(recipe->fixed() && cache->fits(output.channels, output.height, output.width))) {
+    throw nb::value_error("a cache needs a fixed recipe of its channels, height and width");
+  }
   BatchRequest request;
   request.indices.reserve(indices.shape(0));
   for (std::size_t i = 0; i < indices.shape(0); ++i) {
@@ -87,6 +110,7 @@ PyBatch submit(const PyEngine& self, std::shared_ptr<Source> source, std::shared
   }
   request.source = std::move(source);
   request.recipe = std::move(recipe);
+  request.cache = std::move(cache);
   request.first_position = first_position;
   request.seed = seed;
   request.lane = lane;
@@ -122,7 +146,26 @@ bool wait(const PyBatch& self, double timeout_seconds) {
   }
 }
 
-nb::object array_of(const PyBatch& self) {
+// A batch's memory in the user's hands. The owner is let go *before* it is said so: whoever hears
+// of it finds the memory back in the pool.
+struct Lease {
+  std::shared_ptr<std::byte> memory;
+  PyObject* returned;  // to be called; may be null
+
+  void end() {
+    memory.reset();
+    if (returned == nullptr) return;
+    PyObject *type = nullptr, *value = nullptr, *traceback = nullptr;
+    PyErr_Fetch(&type, &value, &traceback);  // an exception may be under way
+    PyObject* result = PyObject_CallNoArgs(returned);
+    if (result == nullptr) PyErr_WriteUnraisable(returned);
+    Py_XDECREF(result);
+    Py_DECREF(returned);
+    PyErr_Restore(type, value, traceback);
+  }
+};
+
+nb::object array_of(const PyBatch& self, nb::handle returned) {
   const RecipeOutput& shape = self.batch->request().recipe->output();
   const auto size = [](int n) { return static_cast<std::size_t>(n); };
   std::vector<std::size_t> dimensions = {self.batch->size()};
@@ -141,11 +184,33 @@ nb::object array_of(const PyBatch& self) {
   if (shape.dtype == DType::bfloat16) dtype = nb::dtype<std::uint16_t>();
   std::shared_ptr<std::byte> memory = self.batch->lend();
   if (memory == nullptr) throw std::runtime_error("the batch's memory was given back");
-  auto* slab = new std::shared_ptr<std::byte>(std::move(memory));
-  const nb::capsule owner(
-      slab, [](void* p) noexcept { delete static_cast<std::shared_ptr<std::byte>*>(p); });
-  return nb::cast(nb::ndarray<nb::numpy>(slab->get(), dimensions.size(), dimensions.data(), owner,
-                                         nullptr, dtype));
+  auto* lease = new Lease{std::move(memory), returned.is_none() ? nullptr : returned.ptr()};
+  Py_XINCREF(lease->returned);
+  const nb::capsule owner(lease, [](void* p) noexcept {
+    auto* ended = static_cast<Lease*>(p);
+    ended->end();
+    delete ended;
+  });
+  return nb::cast(nb::ndarray<nb::numpy>(lease->memory.get(), dimensions.size(), dimensions.data(),
+                                         owner, nullptr, dtype));
+}
+
+// A sampler's list as rows; None where it holds anything but ints within -count..count-1.
+nb::object rows_of(nb::handle index, std::int64_t count) {
+  if (!PyList_CheckExact(index.ptr())) return nb::none();
+  const auto size = static_cast<std::size_t>(PyList_GET_SIZE(index.ptr()));
+  auto rows = std::make_unique<std::int64_t[]>(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    PyObject* item = PyList_GET_ITEM(index.ptr(), static_cast<Py_ssize_t>(i));
+    if (!PyLong_CheckExact(item)) return nb::none();
+    int overflow = 0;
+    const std::int64_t row = PyLong_AsLongLongAndOverflow(item, &overflow);
+    if (overflow != 0 || row < -count || row >= count) return nb::none();
+    rows[i] = row < 0 ? row + count : row;
+  }
+  std::int64_t* data = rows.release();
+  const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::int64_t*>(p); });
+  return nb::cast(nb::ndarray<nb::numpy, std::int64_t, nb::ndim<1>>(data, {size}, owner));
 }
 
 const char* name_of(Code code) {
@@ -212,6 +277,7 @@ nb::dict statistics_of(const PyEngine& self) {
   out["images"] = s.images;
   out["errors"] = s.errors;
   out["external"] = s.external;
+  out["cache_hits"] = s.cache_hits;
   out["bytes_read"] = s.bytes_read;
   out["read_seconds"] = seconds(s.read_nanoseconds);
   out["decode_seconds"] = seconds(s.decode_nanoseconds);
@@ -223,20 +289,34 @@ nb::dict statistics_of(const PyEngine& self) {
 }  // namespace
 
 void bind_engine(nb::module_& m) {
+  m.def("rows_of", &rows_of, nb::arg("index"), nb::arg("count"));
   nb::class_<Source>(m, "Source").def("__len__", &Source::size);
   nb::class_<StoreSource, Source>(m, "StoreSource")
       .def(nb::new_(&store_source), nb::arg("fd"), nb::arg("offsets"), nb::arg("lengths"));
   nb::class_<FileSource, Source>(m, "FileSource")
       .def(nb::new_(&file_source), nb::arg("blob"), nb::arg("offsets"));
 
+  m.attr("kept_pixels_version") = kept_pixels_version;
+  nb::class_<SampleCache>(m, "SampleCache")
+      .def(nb::new_(&sample_cache), nb::arg("fd"), nb::kw_only(), nb::arg("channels"),
+           nb::arg("height"), nb::arg("width"), nb::arg("key"), nb::arg("budget_bytes"),
+           nb::arg("writable") = true)
+      .def_ro_static("file_header_bytes", &SampleCache::file_header_bytes)
+      .def_static("slot_bytes", &SampleCache::slot_bytes, nb::arg("channels"), nb::arg("height"),
+                  nb::arg("width"))
+      .def_prop_ro("used_bytes", &SampleCache::used_bytes)
+      .def_prop_ro("written", &SampleCache::written)
+      .def_prop_ro("write_error", &SampleCache::write_error);
+
   nb::class_<PyBatch>(m, "Batch")
       .def("wait", &wait, nb::arg("timeout_seconds") = -1.0)
-      .def("array", &array_of)
+      .def("array", &array_of, nb::arg("returned") = nb::none())
       .def("failures", &failures_of)
       .def("cancel", [](const PyBatch& self) { self.batch->cancel(); })
       .def("fill_external", &fill_external, nb::arg("slot"), nb::arg("pixels"))
       .def("fail_external", &fail_external, nb::arg("slot"), nb::arg("message"))
       .def("__len__", [](const PyBatch& self) { return self.batch->size(); })
+      .def_prop_ro("source", [](const PyBatch& self) { return self.batch->request().source; })
       .def_prop_ro("done", [](const PyBatch& self) { return self.batch->done(); })
       .def_prop_ro("cancelled", [](const PyBatch& self) { return self.batch->cancelled(); })
       .def_prop_ro("bytes", [](const PyBatch& self) {
@@ -252,7 +332,8 @@ void bind_engine(nb::module_& m) {
            }),
            nb::arg("threads"))
       .def("submit", &submit, nb::arg("source"), nb::arg("recipe"), nb::arg("indices"),
-           nb::arg("first_position"), nb::arg("seed"), nb::arg("lane") = 0)
+           nb::arg("first_position"), nb::arg("seed"), nb::arg("lane") = 0,
+           nb::arg("cache").none() = nb::none())
       .def("take_external", &take_external, nb::arg("timeout_seconds"))
       .def_prop_ro("external_pending",
                    [](const PyEngine& self) { return self.use().external_pending(); })

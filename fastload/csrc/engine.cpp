@@ -96,9 +96,10 @@ bool Engine::take(Task& task) {
 // The sample that is `samples_ahead` later in the lane's order.
 void Engine::look_ahead(Task& task) const {
   std::size_t ahead = task.slot + samples_ahead;
-  for (const auto& batch : lanes_[static_cast<std::size_t>(task.batch->request().lane)]) {
+  for (const auto& batch : lanes_[lanes_[0].empty() ? 1 : 0]) {
     if (ahead < batch->size()) {
       task.ahead_source = batch->request().source;
+      task.ahead_cache = batch->request().cache;
       task.ahead_index = batch->request().indices[ahead];
       return;
     }
@@ -125,26 +126,15 @@ void Engine::run(const Task& task, Worker& worker) {
   Batch& batch = *task.batch;
   const BatchRequest& request = batch.request();
   if (task.ahead_source != nullptr && !batch.cancelled()) {
-    task.ahead_source->announce(task.ahead_index);
+    const bool kept = task.ahead_cache != nullptr && task.ahead_cache->announce(task.ahead_index);
+    if (!kept) task.ahead_source->announce(task.ahead_index);
   }
   Status status;
   if (batch.cancelled()) {
     status = Status::error(Code::record, "cancelled");
   } else {
     try {
-      const std::int64_t start = nanoseconds();
-      const std::int64_t decode_before = worker.scratch.decode_nanoseconds;
-      const std::int64_t render_before = worker.scratch.render_nanoseconds;
-      std::size_t bytes = 0;
-      Record record;
-      status = request.source->read(request.indices[task.slot], worker.buffer, record, bytes);
-      const std::int64_t read = nanoseconds() - start;
-      if (status.ok()) {
-        status = render_record(record, ReadBuffer::slack, *request.recipe, request.seed,
-                               request.first_position + task.slot, batch.output(task.slot),
-                               worker.scratch);
-      }
-      count(worker, bytes, read, decode_before, render_before);
+      status = make(task, worker);
     } catch (const std::bad_alloc&) {
       status = Status::error(Code::memory, "there is no memory to decode it");
     }
@@ -156,10 +146,51 @@ void Engine::run(const Task& task, Worker& worker) {
       ++external_pending_;
     }
     external_there_.notify_one();
-    batch_done_.notify_all();  // whoever waits may have to start a thread for it
     return;
   }
   finish(task.batch, task.slot, std::move(status));
+}
+
+// From the cache, or from the source, and then into the cache.
+Status Engine::make(const Task& task, Worker& worker) {
+  Batch& batch = *task.batch;
+  const BatchRequest& request = batch.request();
+  SampleCache* cache = request.cache.get();
+  const std::size_t index = request.indices[task.slot];
+  const std::int64_t decode_before = worker.scratch.decode_nanoseconds;
+  const std::int64_t render_before = worker.scratch.render_nanoseconds;
+  const std::int64_t start = nanoseconds();
+  const auto found = cache == nullptr ? SampleCache::Found::nothing
+                                      : cache->find(*request.source, index, worker.kept);
+  Status status;
+  std::size_t bytes = 0;
+  std::int64_t read = 0;
+  if (found == SampleCache::Found::pixels) {
+    read = nanoseconds() - start;
+    cache->write(worker.kept, batch.output(task.slot));
+    worker.scratch.render_nanoseconds += nanoseconds() - start - read;
+    cache_hits_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    const bool keeps = found == SampleCache::Found::room;
+    Record record;
+    status = request.source->read(index, worker.buffer, record, bytes);
+    read = nanoseconds() - start;
+    if (status.ok()) {
+      status = render_record(record, ReadBuffer::slack, *request.recipe, request.seed,
+                             request.first_position + task.slot,
+                             keeps ? cache->planes(worker.kept) : batch.output(task.slot),
+                             worker.scratch);
+    }
+    if (keeps && status.ok()) {
+      cache->write(worker.kept, batch.output(task.slot));
+      cache->keep(index, worker.kept);
+    } else if (keeps && status.code == Code::unsupported) {
+      const std::lock_guard lock(batch.failures_mutex_);
+      batch.to_keep_[task.slot] = {worker.kept.fingerprint, worker.kept.overwrites, {}};
+    }
+  }
+  count(worker, bytes, read, decode_before, render_before);
+  return status;
 }
 
 void Engine::count(const Worker& worker, std::size_t bytes, std::int64_t read_nanoseconds,
@@ -188,9 +219,20 @@ void Engine::finish(const std::shared_ptr<Batch>& batch, std::size_t slot, Statu
   }
 }
 
+// What someone waits for goes before everything else, whatever lane it was begun in.
+void Engine::put_first(const Batch& batch) {
+  auto& background = lanes_[1];
+  const auto found = std::find_if(background.begin(), background.end(),
+                                  [&](const auto& queued) { return queued.get() == &batch; });
+  if (found == background.end()) return;
+  lanes_[0].push_front(*found);
+  background.erase(found);
+}
+
 bool Engine::wait(Batch& batch, int milliseconds) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
   std::unique_lock lock(mutex_);
+  put_first(batch);
   if (threads_.empty()) {
     std::unique_ptr<Worker> worker;
     if (idle_workers_.empty()) {
@@ -210,6 +252,7 @@ bool Engine::wait(Batch& batch, int milliseconds) {
     }
     idle_workers_.push_back(std::move(worker));
     if (batch.done()) return true;
+    if (!external_.empty()) return false;  // who waits has to serve those as well
   }
   return batch_done_.wait_until(lock, deadline, [&] { return batch.done(); });
 }
@@ -227,9 +270,21 @@ bool Engine::take_external(int milliseconds, ExternalSample& sample) {
 void Engine::fill_external(const ExternalSample& sample, const SourcePixels& pixels) {
   const BatchRequest& request = sample.batch->request();
   PictureScratch scratch;
+  KeptSample kept;
+  {
+    const std::lock_guard lock(sample.batch->failures_mutex_);
+    auto found = sample.batch->to_keep_.extract(sample.slot);
+    if (!found.empty()) kept = std::move(found.mapped());
+  }
+  const bool keeps = kept.fingerprint != 0;
+  const Output output = sample.batch->output(sample.slot);
   Status status =
       render_pixels(pixels, *request.recipe, request.seed, request.first_position + sample.slot,
-                    sample.batch->output(sample.slot), scratch);
+                    keeps ? request.cache->planes(kept) : output, scratch);
+  if (keeps && status.ok()) {
+    request.cache->write(kept, output);
+    request.cache->keep(request.indices[sample.slot], kept);
+  }
   external_done_.fetch_add(1, std::memory_order_relaxed);
   fail_external(sample, std::move(status));
 }
@@ -281,6 +336,7 @@ EngineStatistics Engine::statistics() const {
   s.images = images_.load(relaxed);
   s.errors = errors_.load(relaxed);
   s.external = external_done_.load(relaxed);
+  s.cache_hits = cache_hits_.load(relaxed);
   s.bytes_read = bytes_read_.load(relaxed);
   s.read_nanoseconds = read_nanoseconds_.load(relaxed);
   s.decode_nanoseconds = decode_nanoseconds_.load(relaxed);

@@ -3,15 +3,17 @@
 // Note [how a batch is made]
 // submit() queues a batch as a whole; threads take its samples one after the other, and go on
 // with the next batch while the last samples of this one are still being worked on. The lane of
-// training is served first. A sample that needs Pillow goes to a list, from which Python's own
-// threads take it (take_external) and give its pixels back (fill_external).
-// Everything of a batch is written before `pending` reaches zero, and read behind it.
+// training is served first, and before it, what someone waits for. A sample that needs Pillow goes
+// to a list, from which Python's own threads take it (take_external) and give its pixels back
+// (fill_external). Everything of a batch is written before `pending` reaches zero, and read behind
+// it.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -19,6 +21,7 @@
 
 #include "picture.h"
 #include "recipe.h"
+#include "sample_cache.h"
 #include "slab_pool.h"
 #include "source.h"
 
@@ -32,6 +35,7 @@ struct Failure {
 struct BatchRequest {
   std::shared_ptr<Source> source;
   std::shared_ptr<const Recipe> recipe;
+  std::shared_ptr<SampleCache> cache;  // may be null; only for a fixed() recipe of its shape
   std::vector<std::size_t> indices;
   std::uint64_t first_position = 0;  // in the epoch's order, of the first index
   std::uint64_t seed = 0;
@@ -67,6 +71,8 @@ class Batch {
   std::atomic<bool> cancelled_{false};
   mutable std::mutex failures_mutex_;
   std::vector<Failure> failures_;
+  // Of samples that Pillow is reading and that the cache has room for: what find() left.
+  std::map<std::size_t, KeptSample> to_keep_;  // guarded by failures_mutex_
 };
 
 struct ExternalSample {
@@ -77,8 +83,9 @@ struct ExternalSample {
 struct EngineStatistics {
   std::uint64_t images = 0;
   std::uint64_t errors = 0;
-  std::uint64_t external = 0;  // decoded by Pillow
-  std::uint64_t bytes_read = 0;
+  std::uint64_t external = 0;    // decoded by Pillow
+  std::uint64_t cache_hits = 0;  // images that the cache had
+  std::uint64_t bytes_read = 0;  // from sources, not from the cache
   std::uint64_t read_nanoseconds = 0;
   std::uint64_t decode_nanoseconds = 0;
   std::uint64_t render_nanoseconds = 0;
@@ -96,7 +103,9 @@ class Engine {
 
   // Null where there is no memory, or after close().
   std::shared_ptr<Batch> submit(BatchRequest request);
-  // Waits at most `milliseconds` (or, without threads, works about as long). True: done.
+  // Waits at most `milliseconds` (or, without threads, works about as long). True: done. Without
+  // threads it also returns where samples wait for take_external. A batch that is waited for is
+  // worked on before all others.
   bool wait(Batch& batch, int milliseconds);
 
   // False: none came within `milliseconds`, or the engine was closed.
@@ -120,17 +129,22 @@ class Engine {
     std::shared_ptr<Batch> batch;
     std::size_t slot = 0;
     std::shared_ptr<Source> ahead_source;  // a sample to announce; may be null
+    std::shared_ptr<SampleCache> ahead_cache;
     std::size_t ahead_index = 0;
   };
   struct Worker {
     PictureScratch scratch;
     ReadBuffer buffer;
+    KeptSample kept;
   };
 
-  bool take(Task& task);  // the mutex is held
+  // The mutex is held for these three.
+  bool take(Task& task);
+  void put_first(const Batch& batch);
   void look_ahead(Task& task) const;
   void work();
   void run(const Task& task, Worker& worker);
+  Status make(const Task& task, Worker& worker);
   void finish(const std::shared_ptr<Batch>& batch, std::size_t slot, Status status);
   void count(const Worker& worker, std::size_t bytes, std::int64_t read_nanoseconds,
              std::int64_t decode_before, std::int64_t render_before);
@@ -151,6 +165,7 @@ class Engine {
   std::atomic<std::uint64_t> images_{0};
   std::atomic<std::uint64_t> errors_{0};
   std::atomic<std::uint64_t> external_done_{0};
+  std::atomic<std::uint64_t> cache_hits_{0};
   std::atomic<std::uint64_t> bytes_read_{0};
   std::atomic<std::uint64_t> read_nanoseconds_{0};
   std::atomic<std::uint64_t> decode_nanoseconds_{0};

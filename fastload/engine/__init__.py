@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastload.engine.owner import EngineOwner
 from fastload.engine.pictures import FilePictures, Pictures, StorePictures
-from fastload.engine.rows import NotLowerable, Rows, rows_of
+from fastload.engine.rows import NotLowerable, Rows, rows_of, sampled_rows
 
 __all__ = [
     "EngineOwner",
@@ -14,4 +14,5 @@ __all__ = [
     "Rows",
     "StorePictures",
     "rows_of",
+    "sampled_rows",
 ]

@@ -34,43 +34,55 @@ class PillowLane:
         self._engine = engine
         self._limit = limit
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()  # of the threads' list
         self._stop = threading.Event()
-        self._inside = 0
-        self._opener: Opener | None = None
+        self._inside: list[tuple[Any, Opener]] = []
 
-    def enter(self, opener: Opener) -> None:
-        """Pictures may come from now on: one thread waits for them.
+    def enter(self, source: Any, opener: Opener) -> None:
+        """Pictures of a source may come from now on: one thread waits for them.
 
         Args:
+            source: the core's.
             opener: a picture's pixels by its index in the source, uint8 [height, width, 3].
         """
-        self._opener = opener
-        self._inside += 1
+        self._inside = [*self._inside, (source, opener)]  # replaced as a whole: threads read it
         if self._limit > 0:
             self._start(1)
 
-    def leave(self) -> None:
+    def leave(self, source: Any) -> None:
         """No more come from who has entered; those of cancelled batches are dropped."""
-        self._inside -= 1
+        left = list(self._inside)
+        left.pop(next(i for i, (entered, _) in enumerate(left) if entered is source))
+        self._inside = left
         with suppress(RuntimeError):  # the engine was closed
             while self._engine.external_pending and self.serve_one():
                 pass
 
     def hurry(self) -> None:
-        """A batch is waited for: more threads, or, where there can be none, this one."""
+        """A batch is waited for: where there are no threads, this one serves."""
         if self._limit > 0 and threading.main_thread().is_alive():
             self._start(min(self._limit, self._engine.external_pending))
         else:
             while self.serve_one():
                 pass
 
-    def serve_one(self, timeout_seconds: float = 0.0) -> bool:
-        """Serve one picture in this thread; False where none came in time."""
+    def serve_one(
+        self, timeout_seconds: float = 0.0, taken_one: Callable[[], None] | None = None
+    ) -> bool:
+        """Serve one picture in this thread; False where none came in time.
+
+        Args:
+            timeout_seconds: to wait for one.
+            taken_one: called before it is served.
+        """
         taken = self._engine.take_external(timeout_seconds)
         if taken is None:
             return False
+        if taken_one is not None:
+            taken_one()
         batch, slot, index, _ = taken
-        opener = self._opener
+        source = batch.source
+        opener = next((opener for entered, opener in self._inside if entered is source), None)
         if batch.cancelled or opener is None:
             batch.fail_external(slot, "cancelled")
             return True
@@ -80,18 +92,25 @@ class PillowLane:
             batch.fail_external(slot, f"{type(error).__name__}: {error}")
         return True
 
+    def _grow(self) -> None:
+        """As many threads as there are pictures waiting or in work."""
+        pending = self._engine.external_pending
+        if pending > len(self._threads):
+            self._start(min(self._limit, pending))
+
     def _start(self, count: int) -> None:
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        while len(self._threads) < count and not self._stop.is_set():
-            thread = threading.Thread(target=self._serve, name="fastload-pillow")
-            self._threads.append(thread)
-            thread.start()
+        with self._lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            while len(self._threads) < count and not self._stop.is_set():
+                thread = threading.Thread(target=self._serve, name="fastload-pillow")
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self) -> None:
         main = threading.main_thread()
         with suppress(RuntimeError):  # the engine was closed
             while not self._stop.is_set() and main.is_alive():
-                if not self.serve_one(_LOOK_SECONDS) and self._inside <= 0:
+                if not self.serve_one(_LOOK_SECONDS, self._grow) and not self._inside:
                     return
 
     def stop(self) -> None:

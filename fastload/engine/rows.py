@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset, Subset
 
+from fastload import _core
 from fastload.dataset import LMDBDataset
 from fastload.engine.pictures import FilePictures, Pictures, StorePictures
 
-__all__ = ["NotLowerable", "Rows", "rows_of"]
+__all__ = ["NotLowerable", "Rows", "rows_of", "sampled_rows"]
 
 Transform = Callable[[Any], Any]
 
@@ -210,3 +211,22 @@ def as_integers(values: Sequence[Any] | NDArray[Any] | torch.Tensor) -> NDArray[
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(f"expected integers [N], found {array.dtype} {list(array.shape)}")
     return array.astype(np.int64, copy=False)
+
+
+def sampled_rows(index: Any, count: int) -> NDArray[np.int64]:
+    """A sampler's batch of indices, of any kind, as rows 0..count-1: int64 [n].
+
+    Raises:
+        IndexError: one lies outside -count..count-1.
+    """
+    rows = _core.rows_of(index, count)
+    if rows is not None:
+        return rows
+    try:
+        rows = as_integers(index)
+    except (TypeError, ValueError):
+        rows = np.array([int(i.__index__()) for i in index], np.int64)
+    wrong = rows[(rows < -count) | (rows >= count)]
+    if len(wrong):
+        raise IndexError(f"expected an index within {count} samples, found {wrong[0]}")
+    return np.where(rows < 0, rows + count, rows)

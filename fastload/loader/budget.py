@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -19,24 +17,6 @@ __all__ = ["Budget"]
 #: Batches in the user's hands that count: the one in use, and the one before it, which
 #: ``for batch in loader`` lets go only after it has the next. Who keeps more knows of it.
 _LENT_BATCHES = 2
-
-
-class _Lent:
-    """A batch's memory in the user's hands; says when it came back.
-
-    NumPy and torch keep this object as the owner of the memory. It lets go of the real owner
-    *before* it says so, so that the memory is back in the pool when the next batch asks for some;
-    a weak reference to the array would speak too early.
-    """
-
-    def __init__(self, array: NDArray[Any], returned: Callable[[], None]) -> None:
-        self._array: NDArray[Any] | None = array
-        self._returned = returned
-        self.__array_interface__ = array.__array_interface__
-
-    def __del__(self) -> None:
-        self._array = None
-        self._returned()
 
 
 class Budget:
@@ -65,9 +45,9 @@ class Budget:
         flying = sum([queue.flying_bytes for queue in queues if queue is not None])
         return flying + sum([count for (count,) in list(self._lent)])
 
-    def lend(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The same memory, counted until its last user lets it go."""
-        entry = (array.nbytes,)
+    def lend(self, batch: Any) -> NDArray[Any]:
+        """The memory of a finished batch of the core's, counted until its last user lets it go."""
+        entry = (batch.bytes,)
         self._lent.append(entry)
         itself = weakref.ref(self)
 
@@ -76,7 +56,8 @@ class Budget:
             if budget is not None:
                 budget._came_back(entry)
 
-        return np.asarray(_Lent(array, returned))
+        array: NDArray[Any] = batch.array(returned)
+        return array
 
     def _came_back(self, entry: tuple[int]) -> None:
         kept = [other for other in list(self._lent) if other is not entry]

@@ -12,7 +12,7 @@ from torch.autograd import profiler
 from torch.utils.data._utils import pin_memory as _torch_pinning
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from fastload.engine.rows import as_integers
+from fastload.engine import sampled_rows
 from fastload.loader.assembly import Assembly
 from fastload.loader.memory import check_budget
 from fastload.loader.resume import Snapshot, epoch_seed
@@ -32,8 +32,9 @@ def _profiling() -> bool:
     return bool(getattr(profiler, "_is_profiler_enabled", True))
 
 
-#: While Pillow may be needed, the waiting thread looks so often whether it is.
-_LOOK_SECONDS = 0.002
+#: While Pillow may be needed, the waiting thread looks so often whether its lane has lost its
+#: threads, as it does when the main thread has ended.
+_LOOK_SECONDS = 0.1
 
 
 class EngineIterator(_BaseDataLoaderIter):
@@ -110,27 +111,12 @@ class EngineIterator(_BaseDataLoaderIter):
             index = next(self._sampler_iter)
         except StopIteration:
             return
-        rows = self._rows(index if self._auto_collation else [index])
+        rows = sampled_rows(index if self._auto_collation else [index], len(self._work.rows))
         self._ahead.add(Job(rows, self._pulled_samples))
         self._pulled_samples += len(rows)
         if not self._budget_checked:
             self._budget_checked = True
             check_budget(self._budget.size_bytes, len(rows) * self._work.sample_bytes)
-
-    def _rows(self, index: Any) -> NDArray[np.int64]:
-        """A sampler's batch as rows 0..N-1."""
-        try:
-            rows = as_integers(index)
-        except (TypeError, ValueError):
-            rows = np.array([int(i.__index__()) for i in index], np.int64)
-        count = len(self._work.rows)
-        # Read without a sign, negative numbers are large: one comparison finds all oddities.
-        if len(rows) and rows.view(np.uint64).max() >= count:
-            if rows.min() < -count or rows.max() >= count:
-                wrong = rows[(rows < -count) | (rows >= count)][0]
-                raise IndexError(f"expected an index within {count} samples, found {wrong}")
-            return np.where(rows < 0, rows + count, rows)
-        return rows
 
     def __next__(self) -> Any:
         if _profiling():
@@ -154,7 +140,7 @@ class EngineIterator(_BaseDataLoaderIter):
             began = time.perf_counter()
             self._wait(job)
             waited = time.perf_counter() - began
-            array = self._budget.lend(job.batch.array())
+            array = self._budget.lend(job.batch)
             self._ahead.pop()
             if self._num_workers > 0:
                 self._pull()
@@ -185,13 +171,14 @@ class EngineIterator(_BaseDataLoaderIter):
 
     def _enter_lane(self) -> None:
         if self._work.rows.pictures.needs_pillow:
-            self._lane.enter(self._work.rows.pictures.open)
+            pictures = self._work.rows.pictures
+            self._lane.enter(pictures.source, pictures.open)
             self._in_lane = True
 
     def _leave_lane(self) -> None:
         if self._in_lane:
             self._in_lane = False
-            self._lane.leave()
+            self._lane.leave(self._work.source)
 
     def close(self) -> None:
         """Give up what is under way. Idempotent."""

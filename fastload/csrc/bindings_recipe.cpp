@@ -186,6 +186,7 @@ void bind_recipe(nb::module_& m) {
            nb::arg("width"), nb::arg("channels") = 3, nb::arg("dtype") = 0,
            nb::arg("channels_last") = false, nb::arg("table").none() = nb::none(),
            nb::arg("pillow_order") = 0)
+      .def_prop_ro("fixed", &Recipe::fixed)
       .def("draw", &draw, nb::arg("seed"), nb::arg("positions"), nb::arg("heights"),
            nb::arg("widths"))
       .def("render", &render_array, nb::arg("pixels"), nb::arg("seed"), nb::arg("position"),

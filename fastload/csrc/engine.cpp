@@ -124,7 +124,6 @@ void Engine::work() {
 
 void Engine::run(const Task& task, Worker& worker) {
   Batch& batch = *task.batch;
-  const BatchRequest& request = batch.request();
   if (task.ahead_source != nullptr && !batch.cancelled()) {
     const bool kept = task.ahead_cache != nullptr && task.ahead_cache->announce(task.ahead_index);
     if (!kept) task.ahead_source->announce(task.ahead_index);

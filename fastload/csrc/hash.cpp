@@ -7,6 +7,10 @@ namespace fastload {
 
 std::uint64_t xxh3_64(ByteSpan bytes) { return XXH3_64bits(bytes.data, bytes.size); }
 
+std::uint64_t xxh3_64(ByteSpan bytes, std::uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
+}
+
 std::uint64_t xxh3_64(ByteSpan first, ByteSpan second) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);

@@ -9,6 +9,7 @@
 namespace fastload {
 
 std::uint64_t xxh3_64(ByteSpan bytes);
+std::uint64_t xxh3_64(ByteSpan bytes, std::uint64_t seed);
 // The checksum of two stretches as if they were one.
 std::uint64_t xxh3_64(ByteSpan first, ByteSpan second);
 // Canonical (big-endian) form, as xxhsum prints it.

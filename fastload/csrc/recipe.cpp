@@ -315,6 +315,28 @@ Status Recipe::check() {
   return Status::success();
 }
 
+bool Recipe::fixed() const {
+  return std::all_of(operations_.begin(), operations_.end(), [](const Operation& op) {
+    switch (op.kind) {
+      case Kind::random_resized_crop:
+      case Kind::random_crop:
+        return false;
+      case Kind::horizontal_flip:
+      case Kind::vertical_flip:
+      case Kind::grayscale:  // draws are in [0, 1)
+        return op.probability <= 0 || op.probability >= 1;
+      case Kind::erase:
+        return op.probability <= 0;
+      case Kind::resize:
+      case Kind::resize_shorter:
+      case Kind::center_crop:
+      case Kind::pad:
+        break;
+    }
+    return true;
+  });
+}
+
 Status Recipe::place(std::uint64_t seed, std::uint64_t position, int height, int width,
                      Placement& placement) const {
   View view(height, width);

@@ -83,6 +83,10 @@ class Recipe : public std::enable_shared_from_this<Recipe> {  // see Source
   Status place(std::uint64_t seed, std::uint64_t position, int height, int width,
                Placement& placement) const;
 
+  // Whether place() gives the same whatever seed and position are, and nothing is erased: then a
+  // picture's 8-bit values are the same in every epoch.
+  bool fixed() const;
+
   const RecipeOutput& output() const { return output_; }
   const Fill& fill() const { return fill_; }
   // Whether a picture becomes gray before it is resampled, or after.

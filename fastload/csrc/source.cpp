@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
+#include "hash.h"
 #include "picture.h"
 
 namespace fastload {
@@ -116,6 +118,32 @@ Status FileSource::read(std::size_t index, ReadBuffer& buffer, Record& record,
   if (!status.ok()) return status;
   bytes_read += size;
   return record_of_file({bytes, size}, record);
+}
+
+// Content, names and rights of a file cannot change without its ctime, which nobody can set. But
+// clocks of file systems go in steps: a file that changed this very moment may change once more
+// without its times telling, so it has no fingerprint yet.
+std::uint64_t FileSource::fingerprint(std::size_t index) const {
+  constexpr std::int64_t second = 1'000'000'000;
+  struct stat info {};
+  timespec clock{};
+  if (stat(paths_[index].c_str(), &info) != 0 || !S_ISREG(info.st_mode) ||
+      clock_gettime(CLOCK_REALTIME, &clock) != 0) {
+    return 0;
+  }
+#ifdef __APPLE__
+  const timespec &modified = info.st_mtimespec, &changed = info.st_ctimespec;
+#else
+  const timespec &modified = info.st_mtim, &changed = info.st_ctim;
+#endif
+  const auto nanoseconds = [](const timespec& t) { return t.tv_sec * second + t.tv_nsec; };
+  // Steps are of at most 10 ms, or of whole seconds where nothing finer is kept.
+  const std::int64_t step = changed.tv_nsec == 0 ? 2 * second : second / 10;
+  if (nanoseconds(changed) + step > nanoseconds(clock)) return 0;
+  const std::int64_t seen[] = {static_cast<std::int64_t>(info.st_ino),
+                               static_cast<std::int64_t>(info.st_size), nanoseconds(modified),
+                               nanoseconds(changed)};
+  return xxh3_64({reinterpret_cast<const std::uint8_t*>(seen), sizeof seen}) | 1;
 }
 
 }  // namespace fastload

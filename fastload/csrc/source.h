@@ -28,6 +28,9 @@ class Source : public std::enable_shared_from_this<Source> {
                       std::size_t& bytes_read) = 0;
   // Asks the system to have the sample in memory soon. Only a hint.
   virtual void announce(std::size_t index) = 0;
+  // Changes with the sample's bytes; found without reading them. Another source's sample may have
+  // the same. 0: not known, or not for certain.
+  virtual std::uint64_t fingerprint(std::size_t index) const = 0;
 };
 
 class StoreSource final : public Source {
@@ -43,6 +46,8 @@ class StoreSource final : public Source {
   Status read(std::size_t index, ReadBuffer& buffer, Record& record,
               std::size_t& bytes_read) override;
   void announce(std::size_t index) override;
+  // A store's records never change; another packing is another source.
+  std::uint64_t fingerprint(std::size_t index) const override { return lengths_[index]; }
 
  private:
   int descriptor_;
@@ -60,6 +65,8 @@ class FileSource final : public Source {
   Status read(std::size_t index, ReadBuffer& buffer, Record& record,
               std::size_t& bytes_read) override;
   void announce(std::size_t) override {}  // would have to open it
+  // Of what the system says about the file.
+  std::uint64_t fingerprint(std::size_t index) const override;
 
  private:
   std::vector<std::string> paths_;

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,11 +31,16 @@ class Pictures(Protocol):
         source: the core's source; its threads read from there.
         needs_pillow: some pictures may need Pillow's lane.
         common_size: height and width, where all pictures are known to have the same.
+        identity: the same text for the same pictures in the same order, in any process. A picture's
+            own content need not count where the source's fingerprint tells it.
     """
 
     source: Any
     needs_pillow: bool
     common_size: tuple[int, int] | None
+
+    @property
+    def identity(self) -> str: ...
 
     def name(self, index: int) -> str:
         """The file that a picture is, or was."""
@@ -78,6 +85,11 @@ class StorePictures:
         self.source = _core.StoreSource(store.fileno(), offsets, lengths)
         self.needs_pillow = bool(np.any(store.column("codec") == Codec.OTHER))
         self.common_size = _common_size(store)
+
+    @property
+    def identity(self) -> str:
+        """The packing's own number; copies of the store have it too."""
+        return f"store {self.store.header.store_id}, {len(self.store)} records"
 
     def name(self, index: int) -> str:
         """The relative path in the folder that was packed."""
@@ -132,6 +144,14 @@ class FilePictures:
         offsets = np.zeros(len(encoded) + 1, np.uint64)
         np.cumsum([len(path) for path in encoded], out=offsets[1:])
         self.source = _core.FileSource(b"".join(encoded), offsets)
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of all paths, in their order."""
+        paths = b"\0".join(os.fsencode(path) for path in self.paths)
+        if not all(map(os.path.isabs, self.paths)):
+            paths += b"\0\0" + os.fsencode(os.getcwd())
+        return f"files {hashlib.sha256(paths).hexdigest()}"
 
     def name(self, index: int) -> str:
         """The file's path."""

@@ -7,7 +7,8 @@ torch nor torchvision: a transform that is one of theirs has imported them alrea
 from __future__ import annotations
 
 from fastload.transforms.lowered import Lowered
+from fastload.transforms.randomness import random_step
 from fastload.transforms.reader import lower
 from fastload.transforms.step import Step
 
-__all__ = ["Lowered", "Step", "lower"]
+__all__ = ["Lowered", "Step", "lower", "random_step"]

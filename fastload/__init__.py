@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         UnsupportedPictureError,
     )
     from fastload.loader import DataLoader
+    from fastload.overlap import Overlap, overlap_validation
     from fastload.store import Store, StoreWriter
 
     __version__: str
@@ -58,6 +59,7 @@ __all__ = [
     "LoadedCheckpoint",
     "NoSpaceError",
     "NotTileableError",
+    "Overlap",
     "PackError",
     "RecordError",
     "ResumeError",
@@ -71,6 +73,7 @@ __all__ = [
     "UnsupportedPictureError",
     "__version__",
     "load_latest",
+    "overlap_validation",
     "save",
 ]
 
@@ -81,12 +84,14 @@ _HOMES = {
     "DistributedCheckpointer": "fastload.checkpoint",
     "LMDBDataset": "fastload.dataset",
     "LoadedCheckpoint": "fastload.checkpoint",
+    "Overlap": "fastload.overlap",
     "SaveHandle": "fastload.checkpoint",
     "Store": "fastload.store",
     "StoreWriter": "fastload.store",
     "__version__": "fastload.version",
     "_core": "fastload.native",
     "load_latest": "fastload.checkpoint",
+    "overlap_validation": "fastload.overlap",
     "save": "fastload.checkpoint",
 }
 

@@ -318,6 +318,7 @@ void bind_engine(nb::module_& m) {
       .def("__len__", [](const PyBatch& self) { return self.batch->size(); })
       .def_prop_ro("source", [](const PyBatch& self) { return self.batch->request().source; })
       .def_prop_ro("done", [](const PyBatch& self) { return self.batch->done(); })
+      .def_prop_ro("cache_hits", [](const PyBatch& self) { return self.batch->cache_hits(); })
       .def_prop_ro("cancelled", [](const PyBatch& self) { return self.batch->cancelled(); })
       .def_prop_ro("bytes", [](const PyBatch& self) {
         return self.batch->request().recipe->output().slot_bytes() * self.batch->size();
@@ -341,6 +342,7 @@ void bind_engine(nb::module_& m) {
       .def_prop_ro(
           "closed",
           [](const PyEngine& self) { return self.engine->foreign() || self.engine->closed(); })
+      .def("trim", [](const PyEngine& self) { self.use().trim(); })
       .def("stats", &statistics_of)
       .def("close", [](const PyEngine& self) {
         if (self.engine->foreign()) return;

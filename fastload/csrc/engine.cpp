@@ -69,9 +69,9 @@ bool Engine::foreign() const { return getpid() != process_; }
 
 std::shared_ptr<Batch> Engine::submit(BatchRequest request) {
   const std::size_t size = request.recipe->output().slot_bytes() * request.indices.size();
-  std::shared_ptr<std::byte> slab = pool_->acquire(size);
-  if (slab == nullptr) return nullptr;
   const auto lane = static_cast<std::size_t>(request.lane);
+  std::shared_ptr<std::byte> slab = pools_[lane]->acquire(size);
+  if (slab == nullptr) return nullptr;
   auto batch = std::make_shared<Batch>(std::move(request), std::move(slab));
   {
     const std::lock_guard lock(mutex_);
@@ -169,6 +169,7 @@ Status Engine::make(const Task& task, Worker& worker) {
     cache->write(worker.kept, batch.output(task.slot));
     worker.scratch.render_nanoseconds += nanoseconds() - start - read;
     cache_hits_.fetch_add(1, std::memory_order_relaxed);
+    batch.cache_hits_.fetch_add(1, std::memory_order_relaxed);
   } else {
     const bool keeps = found == SampleCache::Found::room;
     Record record;
@@ -326,7 +327,7 @@ void Engine::close() {
     }
   }
   for (const ExternalSample& sample : external) fail_external(sample, closed());
-  pool_->close();
+  for (const auto& pool : pools_) pool->close();
 }
 
 EngineStatistics Engine::statistics() const {

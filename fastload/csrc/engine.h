@@ -57,6 +57,8 @@ class Batch {
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   bool done() const { return pending_.load(std::memory_order_acquire) == 0; }
+  // Samples that the cache had.
+  std::size_t cache_hits() const { return cache_hits_.load(std::memory_order_relaxed); }
   // In the order of the slots; only once done().
   std::vector<Failure> failures() const;
 
@@ -69,6 +71,7 @@ class Batch {
   std::size_t next_ = 0;  // guarded by the engine's mutex
   std::atomic<std::size_t> pending_;
   std::atomic<bool> cancelled_{false};
+  std::atomic<std::size_t> cache_hits_{0};
   mutable std::mutex failures_mutex_;
   std::vector<Failure> failures_;
   // Of samples that Pillow is reading and that the cache has room for: what find() left.
@@ -122,7 +125,9 @@ class Engine {
   bool foreign() const;
 
   EngineStatistics statistics() const;
-  std::size_t pool_bytes() const { return pool_->total_bytes(); }
+  std::size_t pool_bytes() const { return pools_[0]->total_bytes() + pools_[1]->total_bytes(); }
+  // Frees what batches of the background lane have given back: they come once an epoch.
+  void trim() { pools_[1]->trim(); }
 
  private:
   struct Task {
@@ -149,7 +154,8 @@ class Engine {
   void count(const Worker& worker, std::size_t bytes, std::int64_t read_nanoseconds,
              std::int64_t decode_before, std::int64_t render_before);
 
-  std::shared_ptr<SlabPool> pool_ = std::make_shared<SlabPool>();
+  std::array<std::shared_ptr<SlabPool>, 2> pools_ = {std::make_shared<SlabPool>(),
+                                                     std::make_shared<SlabPool>()};  // of the lanes
   int process_;
   mutable std::mutex mutex_;
   std::condition_variable work_there_;

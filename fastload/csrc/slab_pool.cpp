@@ -63,11 +63,15 @@ std::size_t SlabPool::total_bytes() const {
   return total_bytes_;
 }
 
-void SlabPool::close() {
+void SlabPool::trim() { free_waiting(false); }
+
+void SlabPool::close() { free_waiting(true); }
+
+void SlabPool::free_waiting(bool closing) {
   std::multimap<std::size_t, std::byte*> gone;
   {
     const std::lock_guard lock(mutex_);
-    closed_ = true;
+    closed_ = closed_ || closing;
     gone.swap(free_);
     for (const auto& [size, data] : gone) total_bytes_ -= size;
   }

@@ -19,11 +19,14 @@ class SlabPool : public std::enable_shared_from_this<SlabPool> {
 
   // Held by users or waiting to be used again.
   std::size_t total_bytes() const;
-  // Frees what waits, and from now on whatever comes back.
+  // Frees what waits to be used again.
+  void trim();
+  // The same, and from now on whatever comes back.
   void close();
 
  private:
   void give_back(std::byte* data, std::size_t size);
+  void free_waiting(bool closing);
 
   int process_ = getpid();  // in a forked child the mutex may be held by nobody who is there
   mutable std::mutex mutex_;

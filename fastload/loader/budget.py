@@ -5,18 +5,28 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from fastload.loader.run_ahead import RunAhead
-
-__all__ = ["Budget"]
+__all__ = ["Budget", "Queue"]
 
 #: Batches in the user's hands that count: the one in use, and the one before it, which
 #: ``for batch in loader`` lets go only after it has the next. Who keeps more knows of it.
 _LENT_BATCHES = 2
+
+
+class Queue(Protocol):
+    """What shares a budget."""
+
+    @property
+    def flying_bytes(self) -> int:
+        """Memory that it has under way."""
+        ...
+
+    def fill(self) -> None:
+        """Memory has come back."""
+        ...
 
 
 class Budget:
@@ -31,9 +41,9 @@ class Budget:
         # Each lent batch's bytes, in a tuple to be told apart from others of the same size.
         self._lent: deque[tuple[int]] = deque(maxlen=_LENT_BATCHES)
         # Replaced as a whole, never changed: other threads may be going through it.
-        self._queues: tuple[weakref.ref[RunAhead], ...] = ()
+        self._queues: tuple[weakref.ref[Queue], ...] = ()
 
-    def join(self, queue: RunAhead) -> None:
+    def join(self, queue: Queue) -> None:
         """A queue shares the budget, as long as it lives."""
         alive = [known for known in self._queues if known() is not None]
         self._queues = (*alive, weakref.ref(queue))

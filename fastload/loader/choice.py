@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
 from fastload.engine import NotLowerable, Rows, rows_of
+from fastload.loader.cache import CacheKeeper
+from fastload.loader.cache_plan import CachePlan
 from fastload.loader.core_dataset import CoreWork, lowered_of
 from fastload.loader.plan import LoaderPlan
-from fastload.transforms import Lowered
+from fastload.transforms import Lowered, random_step
 
 if TYPE_CHECKING:
     from fastload.loader.dataloader import DataLoader
@@ -34,6 +38,9 @@ class EngineWork:
         dtype: of the batches.
         channels_last: of the batches.
         sample_bytes: of one sample in a batch.
+        lowered: what the recipe was made from.
+        keeper: opens the cache.
+        cache: of the samples' pixels; None for none.
     """
 
     rows: Rows
@@ -41,11 +48,43 @@ class EngineWork:
     dtype: torch.dtype
     channels_last: bool
     sample_bytes: int
+    lowered: Lowered
+    keeper: CacheKeeper
+    cache: CachePlan | None = None
 
     @property
     def source(self) -> Any:
         """Where the core reads."""
         return self.rows.pictures.source
+
+    def submit(
+        self, engine: Any, rows: NDArray[np.int64], position: int, seed: int, *, lane: int = 0
+    ) -> Any:
+        """Have an engine make a batch; returns the core's batch.
+
+        Args:
+            engine: the core's.
+            rows: int64 [n], of the data set.
+            position: in the epoch's order, of the first row.
+            seed: the epoch's.
+            lane: 0 for training, 1 for what may wait.
+        """
+        indices = self.rows.picture_indices(rows)
+        cache = self.keeper.open(self.cache)
+        return engine.submit(self.source, self.recipe, indices, position, seed, lane, cache)
+
+    def same_as(self, other: EngineWork) -> bool:
+        """Whether the same rows give the same pixels in the same memory layout."""
+        return (
+            self.rows.pictures is other.rows.pictures
+            and _equal(self.rows.indices, other.rows.indices)
+            and self.channels_last == other.channels_last
+            and self.lowered.same_as(other.lowered)
+        )
+
+
+def _equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 @dataclass(frozen=True)
@@ -102,11 +141,14 @@ def _on_engine(
     channels_last = loader.memory_format is torch.channels_last
     dtype = lowered.torch_dtype
     size = lowered.channels * lowered.height * lowered.width * dtype.itemsize
-    work = EngineWork(rows, lowered.recipe(channels_last=channels_last), dtype, channels_last, size)
+    recipe = lowered.recipe(channels_last=channels_last)
+    cache = CachePlan.of(rows, lowered, loader.cache, loader.cache_bytes) if recipe.fixed else None
+    keeper = loader._cache_keeper
+    work = EngineWork(rows, recipe, dtype, channels_last, size, lowered, keeper, cache)
     where = f"{loader.num_workers} threads" if loader.num_workers else "in the calling thread"
     plan = LoaderPlan(
         "engine", f"all transforms run in the core; {where}", rows.kind, steps,
-        _engine_notes(loader, lowered),
+        (*_engine_notes(loader, lowered), *_cache_notes(loader, lowered, cache)),
     )  # fmt: skip
     return Choice(plan, engine=work)
 
@@ -122,7 +164,20 @@ def _engine_notes(loader: DataLoader[Any], lowered: Lowered) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _worker_notes(loader: DataLoader[Any]) -> tuple[str, ...]:
-    if loader.on_error == "raise":
+def _cache_notes(
+    loader: DataLoader[Any], lowered: Lowered, cache: CachePlan | None
+) -> tuple[str, ...]:
+    if loader.cache is None:
         return ()
-    return (f"on_error={loader.on_error!r} has no effect here: errors are raised",)
+    if cache is None:
+        return (f"cache: not used: {random_step(lowered)} is random",)
+    return (loader._cache_keeper.note(cache),)
+
+
+def _worker_notes(loader: DataLoader[Any]) -> tuple[str, ...]:
+    notes = []
+    if loader.on_error != "raise":
+        notes.append(f"on_error={loader.on_error!r} has no effect here: errors are raised")
+    if loader.cache is not None:
+        notes.append("cache: not used: only batches that the engine makes are kept")
+    return tuple(notes)

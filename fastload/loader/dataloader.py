@@ -14,11 +14,15 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from fastload.engine import EngineOwner
 from fastload.loader.budget import Budget
+from fastload.loader.cache import CacheKeeper
+from fastload.loader.cache_plan import Cache, CacheBytes, check_cache
 from fastload.loader.choice import Choice, EngineWork, choose
+from fastload.loader.early import EarlyIterator
 from fastload.loader.failures import ErrorLog, OnError, SampleError, check_on_error
 from fastload.loader.iterator import EngineIterator
 from fastload.loader.memory import automatic_budget_bytes
 from fastload.loader.plan import LoaderPlan
+from fastload.loader.prepared import Prepared
 from fastload.loader.resume import Progress, replayed
 from fastload.loader.statistics import Counters, LoaderStatistics
 from fastload.loader.torch_path import worker_iterator
@@ -28,7 +32,10 @@ __all__ = ["DataLoader"]
 T_co = TypeVar("T_co", covariant=True)
 
 #: What belongs to this process and this run, and is made anew after unpickling or copying.
-_OWN = ("_choice", "_owner", "_progress", "_counters", "_error_log", "_iterator", "_shared_budget")
+_OWN = (
+    "_choice", "_owner", "_progress", "_counters", "_error_log", "_iterator", "_shared_budget",
+    "_prepared", "_early", "_cache_keeper",
+)  # fmt: skip
 _FORMATS = (None, torch.contiguous_format, torch.channels_last)
 
 
@@ -64,6 +71,15 @@ class DataLoader(TorchDataLoader[T_co]):
             "skip": it is left out, its batch is smaller. "replace": the next good sample of the
             batch takes its place, so that the batch keeps its shape. Those left out are listed in
             ``errors``. Only on the engine.
+        cache: keep each sample's pixels behind the transforms, as bytes, so that from the second
+            epoch on nothing is decoded; where no transform is random, that is, for validation.
+            "memory": of this process and those forked from it. A folder: a file in it, which
+            processes share and later runs find. Kept is what was made from the same bytes by the
+            same transforms; a file that has changed is decoded again. ``plan()`` tells what is
+            kept, or why nothing is. Only on the engine.
+        cache_bytes: that the cache may take at most; what does not fit is decoded in each epoch.
+            In a folder this is for all caches in it. "auto": a quarter of the memory that is
+            available, or half of the disk that is free.
 
     Attributes:
         errors: the samples left out so far, each once.
@@ -96,8 +112,11 @@ class DataLoader(TorchDataLoader[T_co]):
         memory_format: torch.memory_format | None = None,
         memory_budget_bytes: int | Literal["auto"] = "auto",
         on_error: OnError = "raise",
+        cache: Cache = None,
+        cache_bytes: CacheBytes = "auto",
     ) -> None:
         check_on_error(on_error)
+        check_cache(cache, cache_bytes)
         if memory_format not in _FORMATS:
             raise ValueError(f"expected memory_format to be one of {_FORMATS}: {memory_format}")
         if memory_budget_bytes == "auto":
@@ -110,6 +129,8 @@ class DataLoader(TorchDataLoader[T_co]):
         self.memory_format = memory_format
         self.memory_budget_bytes = memory_budget_bytes
         self.on_error = on_error
+        self.cache = cache
+        self.cache_bytes: CacheBytes = cache_bytes
         self._make_own()
         # torch 2.4 and 2.5 know no in_order, and do what True means.
         newer: dict[str, Any] = {} if in_order else {"in_order": in_order}
@@ -141,7 +162,10 @@ class DataLoader(TorchDataLoader[T_co]):
         self._counters = Counters()
         self._error_log = ErrorLog()
         self._shared_budget: Budget | None = None
+        self._cache_keeper = CacheKeeper()
         self._iterator: Any = None
+        self._prepared: Prepared | None = None
+        self._early: EarlyIterator | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in _OWN}
@@ -153,6 +177,10 @@ class DataLoader(TorchDataLoader[T_co]):
     def __iter__(self) -> _BaseDataLoaderIter:
         """An epoch, begun on whatever the plan says now."""
         choice = choose(self)
+        early, self._early = self._early, None
+        if early is not None and early.fits(self, choice):
+            self._choice = choice
+            return early.hand_out(self)
         if self._choice is not None and self._choice.plan.path != choice.plan.path:
             self._iterator = None  # a persistent one of another path
         self._choice = choice
@@ -183,6 +211,14 @@ class DataLoader(TorchDataLoader[T_co]):
             self._owner = EngineOwner(self.num_workers)
         return self._owner
 
+    def _take_prepared(self, work: EngineWork) -> Prepared | None:
+        """What was prepared of the epoch that begins, where it is what that epoch needs."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or prepared.work.same_as(work):
+            return prepared
+        prepared.close()
+        return None
+
     def _budget(self) -> Budget:
         if (
             self._shared_budget is None
@@ -198,7 +234,7 @@ class DataLoader(TorchDataLoader[T_co]):
     def statistics(self) -> LoaderStatistics:
         """Rates, times and counts so far; costs next to nothing."""
         engine = {} if self._owner is None else self._owner.statistics
-        return self._counters.report(engine, self._error_log.count)
+        return self._counters.report(engine, self._error_log.count, self._cache_keeper.used_bytes)
 
     @property
     def errors(self) -> list[SampleError]:
@@ -224,4 +260,4 @@ class DataLoader(TorchDataLoader[T_co]):
             ValueError: the state is of another data set, batch size or version.
         """
         self._progress = Progress.load(state_dict, self)
-        self._iterator = None
+        self._iterator = self._early = None

@@ -16,9 +16,10 @@ from fastload.engine import sampled_rows
 from fastload.loader.assembly import Assembly
 from fastload.loader.memory import check_budget
 from fastload.loader.resume import Snapshot, epoch_seed
-from fastload.loader.run_ahead import Job, RunAhead
+from fastload.loader.run_ahead import Job, RunAhead, Submit
 
 if TYPE_CHECKING:
+    from fastload.engine.lane import PillowLane
     from fastload.loader.choice import EngineWork
     from fastload.loader.dataloader import DataLoader
 
@@ -76,13 +77,11 @@ class EngineIterator(_BaseDataLoaderIter):
         self._base_seed, self._resets = self._progress.begin(int(self._base_seed), self._resets)
         seed = epoch_seed(self._base_seed, self._resets)
         self._counters.begin()
+        loader._cache_keeper.begin(work.cache)
         self._pulled_samples = 0
-        engine, self._lane = self._owner.get()
         self._assembly = Assembly(work, loader, seed)
-
-        def submit(rows: NDArray[np.int64], position: int) -> Any:
-            indices = work.rows.picture_indices(rows)
-            return engine.submit(work.source, work.recipe, indices, position, seed)
+        self._prepared = loader._take_prepared(work)
+        submit, self._lane = self._machinery(work, seed)
 
         self._budget = loader._budget()
         self._budget_checked = False
@@ -95,6 +94,21 @@ class EngineIterator(_BaseDataLoaderIter):
             self._ahead.fill()
         elif self._progress.resumed:
             self._pull()  # now, while the generators stand where the epoch began
+
+    def _machinery(self, work: EngineWork, seed: int) -> tuple[Submit, PillowLane]:
+        """What batches are submitted to, and its lane: the loader's own, or what has prepared some
+        of them already.
+        """
+        prepared = self._prepared
+        if prepared is None:
+            engine, lane = self._owner.get()
+            return (lambda rows, position: work.submit(engine, rows, position, seed)), lane
+
+        def submit(rows: NDArray[np.int64], position: int) -> Any:
+            batch = prepared.take(rows)
+            return prepared.submit(rows, position, seed) if batch is None else batch
+
+        return submit, prepared.engine_and_lane[1]
 
     def _skip(self, batches: int) -> None:
         """Pass over what was delivered before a resumption."""
@@ -134,7 +148,7 @@ class EngineIterator(_BaseDataLoaderIter):
                 self._pull()
             job = self._ahead.first()
             if job is None:
-                self._leave_lane()
+                self._leave()
                 self._progress.finish()
                 raise StopIteration
             began = time.perf_counter()
@@ -149,6 +163,7 @@ class EngineIterator(_BaseDataLoaderIter):
             data = self._assembly.assemble(job, array)
             if data is None:  # every sample was left out
                 continue
+            self._counters.cache_hits += job.batch.cache_hits
             self._counters.delivered(len(job.rows), waited, self._ahead.flying)
             if self._pin_memory:
                 data = _pin_memory(data, self._pin_memory_device)
@@ -175,16 +190,18 @@ class EngineIterator(_BaseDataLoaderIter):
             self._lane.enter(pictures.source, pictures.open)
             self._in_lane = True
 
-    def _leave_lane(self) -> None:
+    def _leave(self) -> None:
         if self._in_lane:
             self._in_lane = False
             self._lane.leave(self._work.source)
+        if self._prepared is not None:
+            self._prepared.close()
 
     def close(self) -> None:
         """Give up what is under way. Idempotent."""
         if os.getpid() == self._process:
             self._ahead.cancel()
-            self._leave_lane()
+            self._leave()
 
     def __del__(self) -> None:
         if hasattr(self, "_ahead"):  # not where the constructor failed

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from fastload.loader.budget import Budget
 
-__all__ = ["Job", "RunAhead"]
+__all__ = ["Job", "RunAhead", "Submit"]
+
+#: Hands rows and their position to an engine; returns the core's batch.
+Submit = Callable[[NDArray[np.int64], int], Any]
 
 
 class Job:
@@ -40,14 +43,14 @@ class RunAhead:
     and the first in any case, when it is waited for.
 
     Args:
-        submit: hands rows and their position to the engine, returns the core's batch.
+        submit: see `Submit`.
         sample_bytes: of one sample in a batch.
         budget: for all batches.
     """
 
     def __init__(
         self,
-        submit: Callable[[NDArray[np.int64], int], Any],
+        submit: Submit,
         sample_bytes: int,
         budget: Budget,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ class LoaderStatistics:
         bytes_read: by the engine.
         errors: samples that could not be read.
         retries: reads that were tried again.
+        cache_hits: delivered images that came from the cache, undecoded.
+        cache_bytes: memory or disk that the cache takes now.
     """
 
     images: int
@@ -38,37 +41,53 @@ class LoaderStatistics:
     bytes_read: int
     errors: int
     retries: int
+    cache_hits: int
+    cache_bytes: int
 
 
 class Counters:
-    """What the iterators of a loader count. Plain attributes: one thread iterates at a time."""
+    """What the iterators of a loader count. Plain attributes: one thread iterates at a time.
+
+    Attributes:
+        watchers: called with the batches that the epoch has delivered: 0 when it begins, and again
+            behind each batch. They run in the iterating thread and have to be quick.
+    """
 
     def __init__(self) -> None:
-        self.images = self.batches = self.queue_depth = 0
+        self.images = self.batches = self.queue_depth = self.cache_hits = 0
         self.seconds_waited = 0.0
-        self._epoch_images = 0
+        self.watchers: list[Callable[[int], None]] = []
+        self._epoch_images = self._epoch_batches = 0
         self._began_seconds = self._latest_seconds = 0.0
 
     def begin(self) -> None:
         """An epoch begins."""
-        self._epoch_images = 0
+        self._epoch_images = self._epoch_batches = 0
         self._began_seconds = self._latest_seconds = time.perf_counter()
+        self._tell()
 
     def delivered(self, images: int, waited_seconds: float, queue_depth: int) -> None:
         """A batch was handed out."""
         self.images += images
         self._epoch_images += images
         self.batches += 1
+        self._epoch_batches += 1
         self.seconds_waited += waited_seconds
         self.queue_depth = queue_depth
         self._latest_seconds = time.perf_counter()
+        self._tell()
 
-    def report(self, engine: dict[str, Any], errors: int) -> LoaderStatistics:
+    def _tell(self) -> None:
+        for watcher in self.watchers:
+            watcher(self._epoch_batches)
+
+    def report(self, engine: dict[str, Any], errors: int, cache_bytes: int = 0) -> LoaderStatistics:
         """The figures at this moment.
 
         Args:
             engine: the engine's own counters; those it lacks count as 0.
             errors: samples that could not be read.
+            cache_bytes: that the open cache takes.
         """
         seconds = self._latest_seconds - self._began_seconds
         return LoaderStatistics(
@@ -83,4 +102,6 @@ class Counters:
             bytes_read=int(engine.get("bytes_read", 0)),
             errors=errors,
             retries=int(engine.get("retries", 0)),
+            cache_hits=self.cache_hits,
+            cache_bytes=cache_bytes,
         )

@@ -116,6 +116,16 @@ class Lowered:
             value = transform(value)
         return value
 
+    def same_as(self, other: Lowered) -> bool:
+        """Whether the engine makes the same of a picture, given the same seed and position."""
+        return (
+            (self.kind, self.channels, self.height, self.width, self.dtype)
+            == (other.kind, other.channels, other.height, other.width, other.dtype)
+            and repr(self.ops) == repr(other.ops)
+            and (None if self.table is None else self.table.tobytes())
+            == (None if other.table is None else other.table.tobytes())
+        )
+
     def cast(self, dtype: torch.dtype) -> Lowered:
         """The same with its final tensors in another dtype: what ``tensor.to(dtype)`` gives.
 

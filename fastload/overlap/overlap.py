@@ -1,0 +1,197 @@
+"""``overlap_validation``: a validation loader's batches are made while training runs.
+
+Note [how overlap keeps out of the way]
+Training's engine makes the batches, in its background lane: a thread begins one of these samples
+only when training has none waiting. What is prepared is a guess at what the validation epoch will
+ask for; that epoch runs as ever, asks its own sampler, and takes a batch that was prepared only
+where it is the very one that it would have begun (`Prepared.take`). A wrong guess costs time, and
+nothing else. Only what cannot depend on the moment is prepared: transforms that draw nothing, and
+samplers that can be asked early.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
+
+from fastload.engine import sampled_rows
+from fastload.loader import DataLoader
+from fastload.loader.choice import choose
+from fastload.loader.early import EarlyIterator
+from fastload.loader.prepared import Prepared
+from fastload.overlap.pace import Pace
+from fastload.overlap.samplers import why_not_early
+
+__all__ = ["Overlap", "overlap_validation"]
+
+#: Batches that are begun behind one of training's: asking the sampler takes the training thread.
+_BATCHES_A_STEP = 4
+
+
+class Overlap:
+    """A validation loader that is tied to a training loader; see `overlap_validation`.
+
+    Attributes:
+        reason: why nothing was prepared when it was time to, or None.
+        prepared_batches: begun in the background so far (on torch's path: epochs, since workers
+            fetch by themselves).
+    """
+
+    def __init__(
+        self,
+        train: DataLoader[Any],
+        validation: DataLoader[Any],
+        due_in: Callable[[int], int | None] | None,
+    ) -> None:
+        self.reason: str | None = None
+        self.prepared_batches = 0
+        self._train = weakref.ref(train)
+        self._validation = weakref.ref(validation)
+        self._due_in = due_in
+        self._pace = Pace()
+        self._known_length: int | None = None
+        self._seen = 0
+        self._indices: Iterator[Any] = iter(())
+        self._timing = False
+        train._counters.watchers.append(self._watch)
+
+    def close(self) -> None:
+        """Untie the two; what is prepared is dropped. Idempotent."""
+        train, validation = self._train(), self._validation()
+        if train is not None and self._watch in train._counters.watchers:
+            train._counters.watchers.remove(self._watch)
+        if validation is not None and validation._prepared is not None:
+            validation._prepared.close()
+            validation._prepared = None
+
+    def _watch(self, batches: int) -> None:
+        """Training has had so many batches."""
+        train, validation = self._train(), self._validation()
+        if train is None or validation is None:
+            return
+        if self._timing and validation._prepared is None:
+            self._timing = False
+            self._pace.miss()
+        self._pace.step(batches)
+        if batches == 0:
+            self._known_length = _length(train) or self._seen or None
+        self._seen = batches
+        if validation._prepared is not None or validation._early is not None:
+            self._go_on(validation)
+            return
+        left = self._left(batches)
+        if left is not None and self._pace.is_time(left):
+            self._begin(train, validation)
+
+    def _left(self, batches: int) -> int | None:
+        """Training's batches before validation; None: not known, or not in this epoch."""
+        if self._due_in is not None:
+            return self._due_in(batches)
+        return None if self._known_length is None else max(0, self._known_length - batches)
+
+    def _begin(self, train: DataLoader[Any], validation: DataLoader[Any]) -> None:
+        self.reason = why_not_early(validation)
+        if self.reason is not None:
+            return
+        work = choose(validation).engine
+        if work is None:
+            self._begin_workers(validation)
+            return
+        if not work.recipe.fixed:
+            self.reason = "its transforms draw random numbers, which differ from epoch to epoch"
+            return
+        owner = next(
+            (one._engine_owner() for one in (train, validation) if _has_threads(one)), None
+        )
+        if owner is None:
+            self.reason = "neither loader has threads: expected num_workers above 0"
+            return
+        validation._prepared = Prepared(work, owner, validation._budget())
+        self._indices = iter(validation._index_sampler)
+        self._timing = True
+        self._pace.begin()
+        self._go_on(validation)
+
+    def _begin_workers(self, validation: DataLoader[Any]) -> None:
+        if validation.num_workers == 0:
+            self.reason = "it has no workers: expected num_workers above 0"
+            return
+        try:
+            validation._early = EarlyIterator(validation)
+        except ValueError as error:
+            self.reason = str(error)
+            return
+        self.prepared_batches += 1
+
+    def _go_on(self, validation: DataLoader[Any]) -> None:
+        """Begin a few more batches, as far as the budget goes."""
+        prepared = validation._prepared
+        if prepared is None:
+            return
+        for _ in range(_BATCHES_A_STEP):
+            index = next(self._indices, None)
+            if index is None:
+                break
+            listed = index if validation._auto_collation else [index]
+            if not prepared.begin(sampled_rows(listed, len(prepared.work.rows))):
+                self._indices = chain([index], self._indices)
+                break
+            self.prepared_batches += 1
+        if self._timing and prepared.done:
+            self._timing = False
+            self._pace.end()
+
+
+def _length(loader: DataLoader[Any]) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:  # an IterableDataset without a length
+        return None
+
+
+def _has_threads(loader: DataLoader[Any]) -> bool:
+    return loader.num_workers > 0 and (loader._choice or choose(loader)).engine is not None
+
+
+def overlap_validation(
+    train_loader: DataLoader[Any],
+    *validation_loaders: DataLoader[Any],
+    due_in: Callable[[int], int | None] | None = None,
+) -> tuple[Overlap, ...]:
+    """Have validation's first batches made while training runs.
+
+        overlap_validation(train_loader, val_loader)
+
+    From then on, shortly before an epoch of ``train_loader`` ends, the engine's background lane
+    begins with ``val_loader``'s batches, as many as its ``memory_budget_bytes`` hold, and only with
+    threads that training has no work for. ``for batch in val_loader`` finds them there. Batches,
+    their order and all random numbers are what they would be without it; leaving either loop
+    early, resuming, and validation in the middle of an epoch work as ever.
+
+    On torch's path (see ``val_loader.plan()``), its worker processes are started and fetch
+    ``prefetch_factor * num_workers`` batches. Give such a loader a ``generator`` of its own where
+    its data set draws random numbers: workers are seeded when they start.
+
+    Args:
+        train_loader: whose epochs are watched.
+        validation_loaders: each is prepared by itself. One with random transforms, or with a
+            sampler that cannot be asked early, is left as it is; `Overlap.reason` says why.
+        due_in: how many more batches of ``train_loader`` come before validation, given those that
+            this epoch has had; None: no validation is in sight. Default: it comes at the end of
+            every epoch.
+
+    Returns:
+        one `Overlap` for each validation loader; it need not be kept.
+
+    Raises:
+        TypeError: one of them is no `fastload.DataLoader`.
+        ValueError: no validation loader, or one that is the training loader.
+    """
+    for loader in (train_loader, *validation_loaders):
+        if not isinstance(loader, DataLoader):
+            raise TypeError(f"expected fastload.DataLoader, found {type(loader).__qualname__}")
+    if not validation_loaders or train_loader in validation_loaders:
+        raise ValueError("expected a training loader and one or more other loaders for validation")
+    return tuple(Overlap(train_loader, loader, due_in) for loader in validation_loaders)

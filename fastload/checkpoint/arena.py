@@ -7,6 +7,7 @@ import mmap
 import os
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -15,6 +16,8 @@ from fastload.checkpoint.plan import Range
 
 #: Where pieces begin; torch's files align alike.
 ALIGNMENT = 64
+#: ``madvise``: a forked child finds zeros there. Since Linux 4.14; Python has no name for it.
+_MADV_WIPEONFORK = 18
 
 
 class Arena:
@@ -22,6 +25,12 @@ class Arena:
 
     Copying into memory that was written before takes a third of the time that fresh pages take,
     so the buffer stays.
+
+    Note [ownership]: the mapping lives as long as anything views it: ``_memory``, and each
+    memoryview of ``buffer``, also the slices that a writer's plan holds, keep it by reference.
+    ``release`` and ``_arrange`` let go of the arena's own references only, so no writer's bytes can
+    vanish under it. What may change is their content, and for that an arena belongs to one save at
+    a time: ``SaveQueue`` lends it out, and takes it back once the file is written.
 
     Attributes:
         descriptor: of the memory where it is shared, else -1.
@@ -39,7 +48,7 @@ class Arena:
         self._layout: list[tuple[torch.dtype, torch.Size]] = []
         self._targets: list[torch.Tensor] = []
         self._ranges: list[Range] = []
-        self._event: torch.cuda.Event | None = None
+        self._events: list[torch.cuda.Event] = []
 
     @property
     def size_bytes(self) -> int:
@@ -60,6 +69,8 @@ class Arena:
         Raises:
             MemoryError: there is not so much memory.
         """
+        self.wait()  # for copies of a save that was left out for this one
+        sources = [_reachable(source) for source in sources]
         layout = [(source.dtype, source.shape) for source in sources]
         if layout != self._layout:
             self._arrange(sources, layout)
@@ -72,12 +83,13 @@ class Arena:
 
     def wait(self) -> None:
         """Until copies from devices have arrived."""
-        if self._event is not None:
-            self._event.synchronize()
-            self._event = None
+        events, self._events = self._events, []
+        for event in events:
+            event.synchronize()
 
     def release(self) -> None:
         """Give the memory back, and end the copying threads."""
+        self.wait()
         self._copier.close()
         self._layout, self._targets, self._ranges = [], [], []
         self._memory = torch.empty(0, dtype=torch.uint8)
@@ -132,9 +144,14 @@ class Arena:
                 f"expected {size} bytes of memory for a snapshot of the state, found {error}; "
                 "save less, or with snapshots=1"
             ) from error
-        # Workers of a data loader are forked beside it and have no use for it.
-        with contextlib.suppress(OSError, AttributeError):
-            memory.madvise(mmap.MADV_DONTFORK)
+        # Note [fork]: a loader's workers are forked beside it and have no use for it. The kernel
+        # neither copies page tables for a shared mapping nor, so advised, for a private one, and
+        # the parent's next writes do not fault. Never MADV_DONTFORK: a child then has the object
+        # but not the mapping; other memory soon stands at its addresses, and the object's end
+        # unmaps that (tests/checkpoint/test_fork.py).
+        if not self._shared:
+            with contextlib.suppress(OSError, ValueError):
+                memory.madvise(_MADV_WIPEONFORK)
         self.generation += 1
         self._buffer = memoryview(memory)
         self._memory = torch.frombuffer(memory, dtype=torch.uint8)
@@ -146,7 +163,7 @@ class Arena:
         pointer = self._memory.data_ptr()
         runtime = torch.cuda.cudart()  # type: ignore[no-untyped-call]
         if int(runtime.cudaHostRegister(pointer, size, 0)) == 0:
-            weakref.finalize(self._memory, runtime.cudaHostUnregister, pointer)
+            weakref.finalize(self._memory, _unpin, runtime, pointer, os.getpid())
         self._pinned = True  # unpinned memory works, too: copies are then just not asynchronous
 
     def _copy_from_devices(self, sources: Sequence[torch.Tensor]) -> None:
@@ -164,7 +181,14 @@ class Arena:
         for device, stream in streams.items():
             # Training's next kernels, which change the state, come behind the copies.
             torch.cuda.current_stream(device).wait_stream(stream)
-        for stream in streams.values():
-            if self._event is not None:
-                self._event.synchronize()
-            self._event = stream.record_event()
+        self._events = [stream.record_event() for stream in streams.values()]
+
+
+def _reachable(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor where ``memmove`` or CUDA can read it: other devices' are copied at once."""
+    return tensor if tensor.device.type in ("cpu", "cuda") else tensor.cpu()
+
+
+def _unpin(runtime: Any, pointer: int, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child has no CUDA
+        runtime.cudaHostUnregister(pointer)

@@ -120,10 +120,11 @@ class AsyncCheckpointer:
             process=WriterProcess() if writer == "process" else None,
             ops=self._ops,
         )
-        self._queue = SaveQueue(snapshots, shared=writer == "process")
+        shared = writer == "process"
+        self._queue = SaveQueue(snapshots, shared=shared, at_end=self._publisher.close)
         self._handles: list[SaveHandle] = []
         self._pid = os.getpid()
-        self._closed = False
+        self._closed = self._freed = False
         self._at_exit = _close_at_exit(self)
         weakref.finalize(self, SaveQueue.abandon, self._queue).atexit = False
 
@@ -188,17 +189,17 @@ class AsyncCheckpointer:
         return load_newest(self.folder, map_location, weights_only)
 
     def close(self) -> None:
-        """Wait for all saves and free the memory; again: nothing.
+        """Wait for all saves and free the memory; again: nothing. After an interruption: go on.
 
         Raises:
             CheckpointError: a save failed, and nobody was told yet.
         """
-        if self._closed or os.getpid() != self._pid:
+        if self._freed or os.getpid() != self._pid:
             return
         self._closed = True
-        atexit.unregister(self._at_exit)
         self._queue.close()
-        self._publisher.close()
+        self._freed = True
+        atexit.unregister(self._at_exit)
         self._raise_errors()
 
     def __enter__(self) -> Self:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
+
+from fastload.checkpoint.held_files import close_held, open_held
 
 #: ``ioctl`` that shares a file's blocks with another (btrfs, xfs, bcachefs, overlays of them).
 _FICLONE = 0x40049409
@@ -20,11 +23,14 @@ class FileOps:
 
     def create(self, path: Path) -> int:
         """A descriptor of a new file; permissions follow the umask, as those of ``open`` do."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return os.open(path, flags, 0o666)
+        return open_held(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+    def open(self, path: Path) -> int:
+        """A descriptor for reading a file or a folder, which may be locked."""
+        return open_held(path, os.O_RDONLY)
 
     def lock(self, descriptor: int) -> None:
-        """Take the file's lock, which ends with the descriptor; none where there are no locks.
+        """Take the lock of a file of ``create`` or ``open``, until ``close``; none without locks.
 
         A file system without locks (some NFS) leaves it to the process id in the name to say
         whether the writer lives.
@@ -51,8 +57,8 @@ class FileOps:
             os.close(descriptor)
 
     def close(self, descriptor: int) -> None:
-        """Give the descriptor back."""
-        os.close(descriptor)
+        """Give a descriptor of ``create`` or ``open`` back, unlocked."""
+        close_held(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
         """Put a file in place of another in one step."""
@@ -81,7 +87,7 @@ class FileOps:
         while done < size:
             sent = os.sendfile(target, source, done, min(size - done, 16 << 20))
             if sent == 0:
-                raise OSError(5, "the file became shorter while it was copied")
+                raise OSError(errno.EIO, "the file became shorter while it was copied")
             done += sent
 
     def forget(self, descriptor: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class SaveHandle:
         self._ended = threading.Event()
         self._error: BaseException | None = None
         self._told = False
+        self._pid = os.getpid()
 
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
@@ -44,8 +46,14 @@ class SaveHandle:
         Raises:
             TimeoutError: it takes longer; it goes on in the background.
             CheckpointSkippedError: it was left out, as ``on_busy`` asked.
-            CheckpointError: it failed.
+            CheckpointError: it failed; or this process was forked while it was under way, and can
+                not know.
         """
+        if os.getpid() != self._pid and not self._ended.is_set():
+            raise CheckpointError(
+                f"{self.path} was being written by process {self._pid} when this one was forked; "
+                "ask there"
+            )
         if not self._ended.wait(timeout):
             raise TimeoutError(f"{self.path} is not yet on the disk after {timeout} s")
         if self._error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from fastload.checkpoint.alias import AliasKind, set_alias
 from fastload.checkpoint.arena import Arena
 from fastload.checkpoint.file_ops import FileOps
 from fastload.checkpoint.folder import Checkpoint, Retention, read_folder
+from fastload.checkpoint.plan import FilePlan
 from fastload.checkpoint.record import Record
 from fastload.checkpoint.snapshot import Finish
+from fastload.checkpoint.temporary import remove_leftovers
 from fastload.checkpoint.verify import read_record
 from fastload.checkpoint.write_file import explain, write_file
-from fastload.checkpoint.writer_process import WriterProcess
+from fastload.checkpoint.writer_process import WriterDiedError, WriterProcess
 from fastload.errors import CheckpointDamagedError
 
 
@@ -69,7 +71,7 @@ class Publisher:
             arena.wait()
             plan = finish(info)
             if self._process is not None:
-                self._process.write(plan, arena, path)
+                self._write_there(plan, arena, path)
             else:
                 write_file(plan.resolve(arena.buffer), path, self._ops)
         except OSError as error:
@@ -89,6 +91,15 @@ class Publisher:
         if self._process is not None:
             self._process.close()
 
+    def _write_there(self, plan: FilePlan, arena: Arena, path: Path) -> None:
+        assert self._process is not None
+        try:
+            self._process.write(plan, arena, path)
+        except WriterDiedError:
+            with contextlib.suppress(OSError):
+                remove_leftovers(self._folder, self._ops, path.name)
+            raise
+
     def _set_aliases(self, path: Path) -> None:
         changed = False
         best = self._retention.best(self._checkpoints.values())
@@ -107,21 +118,21 @@ class Publisher:
             self._ops.sync_folder(self._folder)
 
     def _forget(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._ops.forget(descriptor)
-        finally:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):  # who took the file away had a reason
+            descriptor = self._ops.open(path)
+            try:
+                self._ops.forget(descriptor)
+            finally:
+                self._ops.close(descriptor)
 
     def _remove_superfluous(self) -> None:
         for checkpoint in self._retention.superfluous(self._checkpoints.values()):
-            del self._checkpoints[checkpoint.path]
             try:
-                self._ops.unlink(checkpoint.path)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
+                with contextlib.suppress(FileNotFoundError):
+                    self._ops.unlink(checkpoint.path)
+            except OSError as error:  # the next save tries again
                 raise explain(error, checkpoint.path, "the removal of") from error
+            del self._checkpoints[checkpoint.path]
 
 
 def _sequence_of(path: Path) -> int | None:

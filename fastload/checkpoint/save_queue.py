@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,15 +35,28 @@ class Job:
 
 
 class SaveQueue:
-    """Runs jobs one after another on a daemon thread that starts with the first."""
+    """Runs jobs one after another on a daemon thread that starts with the first.
 
-    def __init__(self, snapshots: int, *, shared: bool) -> None:
+    An arena belongs either to the queue, as free, or to whoever acquired it, or to a job; a job's
+    comes back when its writer calls ``free``, or has ended.
+
+    Args:
+        snapshots: so many arenas.
+        shared: whether their memory can be shared with another process.
+        at_end: called by the thread when it ends.
+    """
+
+    def __init__(
+        self, snapshots: int, *, shared: bool, at_end: Callable[[], None] | None = None
+    ) -> None:
         self._changed = threading.Condition()
         self._free = [Arena(shared=shared) for _ in range(snapshots)]
         self._pending: deque[Job] = deque()
         self._running = False
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._at_end = at_end
+        self._pid = os.getpid()
 
     def acquire(self, on_busy: OnBusy) -> Arena | None:
         """A buffer that nobody uses; None where ``on_busy`` says to skip."""
@@ -84,7 +98,10 @@ class SaveQueue:
             self._changed.wait_for(lambda: not self._pending and not self._running)
 
     def close(self) -> None:
-        """Run what is left, end the thread, free the memory."""
+        """Run what is left, end the thread, free the memory.
+
+        May be interrupted and called again; nothing that was put is lost.
+        """
         self.wait()
         self.abandon()
         if self._thread is not None:
@@ -94,7 +111,9 @@ class SaveQueue:
             arena.release()
 
     def abandon(self) -> None:
-        """Have the thread end once nothing is left to do; nobody will call again."""
+        """Have the thread end once nothing is left to do; nobody will put anything again."""
+        if os.getpid() != self._pid:
+            return  # a forked child has no such thread, and the lock may be held for ever there
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -102,6 +121,13 @@ class SaveQueue:
     def _work(self) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        try:
+            self._run_all()
+        finally:
+            if self._at_end is not None:
+                self._at_end()
+
+    def _run_all(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending or self._closed)
@@ -134,5 +160,15 @@ class SaveQueue:
                 f"step {job.handle.step} could not be saved: {type(caught).__name__}: {caught}"
             )
             error.__cause__ = caught
+        if error is not None:
+            _forget_locals(error)
         free()
         job.handle._end(error)
+
+
+def _forget_locals(error: BaseException) -> None:
+    """Views of the snapshot would live as long as the error does, and it as long as its handle."""
+    found: BaseException | None = error
+    while found is not None:
+        traceback.clear_frames(found.__traceback__)
+        found = found.__cause__ or found.__context__

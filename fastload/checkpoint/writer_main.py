@@ -31,7 +31,10 @@ def main(descriptor: int, parent: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
     memory: dict[int, memoryview] = {}
-    with socket.socket(fileno=descriptor) as connection, contextlib.suppress(EOFError):
+    with (
+        socket.socket(fileno=descriptor) as connection,
+        contextlib.suppress(EOFError, ConnectionError),
+    ):
         while True:
             length = int.from_bytes(receive(connection, 4), "little")
             request = json.loads(receive(connection, length))

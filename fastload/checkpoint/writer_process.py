@@ -24,14 +24,22 @@ from fastload.errors import CheckpointError
 
 _CODE = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:] = [sys.argv[1], *filter(None, sys.path)]  # nothing from the current folder
 from fastload.checkpoint.writer_main import main
 main(int(sys.argv[2]), int(sys.argv[3]))
 """
 
 
+class WriterDiedError(CheckpointError):
+    """The process ended before it answered."""
+
+
 class WriterProcess:
-    """Starts the process at the first write, and again where it died."""
+    """Starts the process at the first write, and again where it died.
+
+    For one thread, the background's, from the first write to ``close``: the kernel ends the process
+    with the thread that started it.
+    """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,14 +51,15 @@ class WriterProcess:
 
         Raises:
             OSError: as ``write_file``.
-            CheckpointError: the process died, or failed otherwise.
+            WriterDiedError: the process died; its temporary file may be left.
+            CheckpointError: it failed otherwise.
         """
         connection = self._connect()
         try:
             answer = self._ask(connection, plan, arena, path)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, ValueError) as error:
             status = self._reap()
-            raise CheckpointError(
+            raise WriterDiedError(
                 f"{path} was not written: the writing process ended with {status} (-9: killed, "
                 "often for want of memory); the next save starts another"
             ) from error
@@ -60,13 +69,8 @@ class WriterProcess:
             raise CheckpointError(f"{path} was not written: {answer['said']}")
 
     def close(self) -> None:
-        """End the process."""
-        if self._socket is not None:
-            self._socket.close()
-        if self._process is not None:
-            self._process.wait()
-        self._process, self._socket = None, None
-        self._known.clear()
+        """End the process, which has nothing to do any more."""
+        self._reap()
 
     def _connect(self) -> socket.socket:
         if self._socket is None:
@@ -74,13 +78,20 @@ class WriterProcess:
             root = str(Path(fastload.__file__).parents[1])
             arguments = [root, str(theirs.fileno()), str(os.getpid())]
             # A session of its own: Ctrl-C is for training, which then closes this in order.
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _CODE, *arguments],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            theirs.close()
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _CODE, *arguments],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                raise CheckpointError(
+                    f"the writing process could not be started: {error}"
+                ) from error
+            finally:
+                theirs.close()
             self._socket = ours
         return self._socket
 
@@ -121,6 +132,9 @@ class WriterProcess:
     def _reap(self) -> int | None:
         process, self._process = self._process, None
         if self._socket is not None:
+            # A loader's workers, forked meanwhile, have copies of it: closing alone ends nothing.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
             self._socket = None
         self._known.clear()

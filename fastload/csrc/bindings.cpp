@@ -282,12 +282,20 @@ const char* name_of(ColorSpace space) {
 
 constexpr std::uint64_t default_max_pixels = JpegLimits{}.max_pixels;
 
+// Hashing so many bytes takes some 10 us: more than giving the lock away and waiting for it again.
+constexpr std::size_t worth_releasing_the_gil = 128 << 10;
+
 }  // namespace
 
 NB_MODULE(_core, m) {
   m.doc() =
       "fastload's native core. Not a public interface: see fastload.jpeg and fastload.pixels.";
-  m.def("xxh3_64", [](nb::handle data) { return xxh3_64(Buffer(data, false).bytes()); });
+  m.def("xxh3_64", [](nb::handle data) -> std::uint64_t {
+    const Buffer buffer(data, false);
+    if (buffer.bytes().size < worth_releasing_the_gil) return xxh3_64(buffer.bytes());
+    nb::gil_scoped_release release;
+    return xxh3_64(buffer.bytes());
+  });
   m.def("xxh3_128", [](nb::handle data) {
     const auto digest = xxh3_128(Buffer(data, false).bytes());
     return nb::bytes(reinterpret_cast<const char*>(digest.data()), digest.size());

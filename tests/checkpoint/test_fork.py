@@ -41,6 +41,7 @@ def in_child(run: Callable[[], None]) -> int:
     if child == 0:
         status = 1
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(30)  # whatever hangs here would hang there for ever
             run()
             status = 0

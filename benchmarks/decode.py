@@ -69,6 +69,7 @@ class Inputs:
             for record, window in zip(self.tile_records, self.windows, strict=True)
         ]
         self.batch = np.zeros((BATCH, 3, *SIZE), np.float32)
+        self.memory = np.zeros(max((crop.size for crop in self.crops), default=0), np.float32)
 
     @staticmethod
     def _record(photo: photos.Photo, tiled: jpeg.TiledJpeg | None) -> bytes:
@@ -105,6 +106,15 @@ class Inputs:
             table=self.table, dtype=np.float32, out=self.batch[i % BATCH],
         )  # fmt: skip
 
+    def moved(self, i: int) -> np.ndarray:
+        """The same crop, mirrored and normalized but not resampled."""
+        crop = self.crops[i]
+        height, width, channels = crop.shape
+        return pixels.resample(
+            crop, (height, width), flip_horizontal=bool(i & 1), table=self.table,
+            dtype=np.float32, out=self.memory[: crop.size].reshape(channels, height, width),
+        )  # fmt: skip
+
 
 def verify(inputs: Inputs, peers: dict[str, decoders.Decode]) -> dict[str, int]:
     """Compare everything with Pillow; return how many photos differ, by peer.
@@ -132,6 +142,10 @@ def verify(inputs: Inputs, peers: dict[str, decoders.Decode]) -> dict[str, int]:
             inputs.resampled(i),
         ):
             assert np.array_equal(found, wanted), photo.path
+        image = Image.fromarray(crop)
+        image = F.hflip(image) if i & 1 else image
+        wanted = F.normalize(F.to_tensor(image), MEAN, STD).numpy()
+        assert np.array_equal(inputs.moved(i), wanted), photo.path
     return differ
 
 
@@ -160,6 +174,7 @@ def rows_of(inputs: Inputs, peers: dict[str, decoders.Decode]) -> dict[str, Call
             lambda i: pixels.decode(own[i], windows[i])
         ),
         "resample + flip + float write": over(inputs.resampled),
+        "flip + float write, not resampled": over(inputs.moved),
         "fused: window to float, from tiles": over(lambda i: inputs.fused(i, tiles)),
         "fused: window to float, from own bytes": over(lambda i: inputs.fused(i, own)),
         "header parse": over(lambda i: jpeg.parse_header(files[i])),

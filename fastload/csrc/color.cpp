@@ -16,6 +16,25 @@ constexpr int half = 1 << 15;
 
 std::uint8_t clip(int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); }
 
+// Pixels [begin, width).
+template <int kPixelBytes>
+void split(const std::uint8_t* pixels, int begin, int width, bool reversed, std::uint8_t* planes,
+           std::ptrdiff_t plane_stride) {
+  const int step = reversed ? -1 : 1;
+  std::uint8_t* first = planes + (reversed ? width - 1 - begin : begin);
+  std::uint8_t* second = first + plane_stride;
+  std::uint8_t* third = second + plane_stride;
+  const std::uint8_t* pixel = pixels + std::ptrdiff_t{begin} * kPixelBytes;
+  for (int i = begin; i < width; ++i, pixel += kPixelBytes) {
+    *first = pixel[0];
+    *second = pixel[1];
+    *third = pixel[2];
+    first += step;
+    second += step;
+    third += step;
+  }
+}
+
 }  // namespace
 
 void ycbcr_to_rgbx_portable(const std::uint8_t* y, const std::uint8_t* cb, const std::uint8_t* cr,
@@ -51,6 +70,35 @@ void pack_rgb(const std::uint8_t* rgbx, int width, std::uint8_t* rgb) {
     rgb[3 * i] = rgbx[4 * i];
     rgb[3 * i + 1] = rgbx[4 * i + 1];
     rgb[3 * i + 2] = rgbx[4 * i + 2];
+  }
+}
+
+void split_pixels(const std::uint8_t* pixels, int pixel_bytes, int width, bool reversed,
+                  std::uint8_t* planes, std::ptrdiff_t plane_stride) {
+  if (pixel_bytes == 1) {
+    if (reversed) {
+      std::reverse_copy(pixels, pixels + width, planes);
+    } else {
+      std::copy(pixels, pixels + width, planes);
+    }
+    return;
+  }
+  const int done =
+      use_avx2() ? split_pixels_avx2(pixels, pixel_bytes, width, reversed, planes, plane_stride)
+                 : 0;
+  if (pixel_bytes == 3) {
+    split<3>(pixels, done, width, reversed, planes, plane_stride);
+  } else {
+    split<4>(pixels, done, width, reversed, planes, plane_stride);
+  }
+}
+
+void to_luma(const std::uint8_t* pixels, int pixel_bytes, int width, std::uint8_t* out) {
+  const int done = use_avx2() ? to_luma_avx2(pixels, pixel_bytes, width, out) : 0;
+  const std::uint8_t* pixel = pixels + std::ptrdiff_t{done} * pixel_bytes;
+  for (int i = done; i < width; ++i, pixel += pixel_bytes) {
+    const int sum = pixel[0] * luma_red + pixel[1] * luma_green + pixel[2] * luma_blue;
+    out[i] = static_cast<std::uint8_t>((sum + half) >> 16);
   }
 }
 

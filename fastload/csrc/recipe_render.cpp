@@ -2,18 +2,13 @@
 #include <chrono>
 #include <cstring>
 
+#include "color.h"
 #include "libjpeg_decode.h"
 #include "markers.h"
 #include "picture.h"
 
 namespace fastload {
 namespace {
-
-// Pillow's conversion to "L" (ITU-R 601-2 luma, Convert.c): 16 bits of fraction.
-std::uint8_t luma(const std::uint8_t* rgb) {
-  return static_cast<std::uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >>
-                                   16);
-}
 
 // The same region as one byte a pixel.
 SourcePixels to_gray(const SourcePixels& source, std::vector<std::uint8_t>& buffer) {
@@ -23,8 +18,8 @@ SourcePixels to_gray(const SourcePixels& source, std::vector<std::uint8_t>& buff
   if (buffer.size() < size) buffer.resize(size);
   std::uint8_t* out = buffer.data();
   for (int y = 0; y < region.height; ++y) {
-    const std::uint8_t* in = source.data + y * source.row_stride;
-    for (int x = 0; x < region.width; ++x, in += source.pixel_bytes) *out++ = luma(in);
+    to_luma(source.data + y * source.row_stride, source.pixel_bytes, region.width, out);
+    out += region.width;
   }
   return {buffer.data(), region.width, 1, region};
 }
@@ -41,7 +36,10 @@ Status render_then_gray(const SourcePixels& source, const Geometry& geometry, co
   const Output rgb{colors, DType::uint8, 3, 1, std::int64_t{3} * window.width, 3, nullptr};
   Status status = render(source, geometry, recipe.fill(), rgb, scratch.render);
   if (!status.ok()) return status;
-  for (std::size_t i = 0; i < pixels; ++i) buffer[i] = luma(colors + 3 * i);
+  for (int y = 0; y < window.height; ++y) {
+    const std::ptrdiff_t row = std::ptrdiff_t{y} * window.width;
+    to_luma(colors + 3 * row, 3, window.width, buffer.data() + row);
+  }
   const Window whole{0, 0, window.height, window.width};
   const SourcePixels gray{buffer.data(), window.width, 1, whole};
   Geometry copy{whole, window.height, window.width, whole};

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 
+#include "color.h"
 #include "cpu.h"
 
 namespace fastload {
@@ -116,7 +117,7 @@ class Renderer {
                    bytes_, scratch_.column_pairs);
         reach_bytes = std::max(reach_bytes, scratch_.column_pairs.reach_bytes);
       }
-    } else {
+    } else if (geometry_.crop.width != geometry_.resize_width) {
       prepare_column_offsets();
     }
     if (layout_.vertical_pass) {
@@ -194,8 +195,11 @@ class Renderer {
         horizontal_portable(scratch_.columns, geometry_.flip_horizontal,
                             layout_.source_columns.begin, rows[i], bytes_, planes[i],
                             plane_stride_);
-      } else {
+      } else if (geometry_.crop.width != geometry_.resize_width) {
         pick_columns(rows[i], planes[i]);
+      } else {
+        split_pixels(rows[i], bytes_, layout_.columns.size(), geometry_.flip_horizontal, planes[i],
+                     plane_stride_);
       }
     }
   }

@@ -22,8 +22,6 @@ Cache = str | os.PathLike[str] | None
 CacheBytes = int | Literal["auto"]
 
 _PAGE_BYTES = 4096
-#: Reserved while threads write at the same time; see has_room() in csrc/sample_cache.cpp.
-_SLACK_BYTES = 64 * _PAGE_BYTES
 
 
 def check_cache(cache: Cache, cache_bytes: CacheBytes) -> None:
@@ -117,7 +115,8 @@ class CachePlan:
 
     @property
     def _fixed_bytes(self) -> int:
-        return _core.SampleCache.file_header_bytes + _SLACK_BYTES
+        # A page more is reserved while a sample is written.
+        return _core.SampleCache.file_header_bytes + _PAGE_BYTES
 
 
 def _key(rows: Rows, lowered: Lowered) -> bytes:

@@ -1,0 +1,399 @@
+"""Loaders with a cache: the batches they would have without it, and nothing decoded twice."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import ConcatDataset, Subset, TensorDataset
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from fastload import DataLoader, LMDBDataset
+from fastload.convert import pack
+from support.caches import COUNT, Reversed, aged, cache_files, child_hits, hits_of, make_loader
+from support.children import child_epoch
+from support.loaders import RANDOM, STILL, assert_same, epoch, torch_epoch
+
+pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+
+
+@pytest.fixture(params=["memory", "folder"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both kinds of cache."""
+    return "memory" if request.param == "memory" else str(tmp_path / "cache")
+
+
+@pytest.mark.exact_pillow
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_batches_are_torchs_and_later_epochs_decode_nothing(dataset, folder, cache, workers):
+    """Pictures that only Pillow reads are kept too; random order draws what it draws."""
+    aged([path for path, _ in folder.samples])
+    options: Any = {"batch_size": 5, "shuffle": True, "num_workers": workers}
+    loader = DataLoader(dataset, cache=cache, **options)
+    for seed in (3, 4, 5):
+        before = loader.statistics()
+        assert_same(epoch(loader, seed), torch_epoch(folder, seed, **options))
+        after = loader.statistics()
+        assert after.cache_hits - before.cache_hits == (0 if seed == 3 else COUNT)
+        if seed > 3:
+            assert after.bytes_read == before.bytes_read
+            assert after.decode_seconds == before.decode_seconds
+    assert 24 * 3 * 32 * 32 < after.cache_bytes < 24 * 3 * 32 * 32 + 24 * 64 + 3 * 4096
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 7},
+        {"batch_size": None},
+        {"dtype": torch.float16},
+        {"dtype": torch.bfloat16, "memory_format": torch.channels_last},
+        {"memory_format": torch.channels_last},
+        {"drop_last": False, "persistent_workers": True, "num_workers": 1},
+        {"collate_fn": list, "batch_size": 3},
+        {"prefetch_factor": 4, "num_workers": 2},
+    ],
+    ids=str,
+)
+def test_one_cache_serves_any_loader_of_the_same_pixels(dataset, tmp_path, options):
+    """Whatever its batches, order, dtype and memory format are, from its first epoch on."""
+    aged([path for path, _ in getattr(dataset, "samples", []) if os.path.exists(path)])
+    assert hits_of(DataLoader(dataset, batch_size=5, cache=tmp_path / "cache")) == 0
+    plain = {"batch_size": 5} | options
+    loader = DataLoader(dataset, sampler=Reversed(dataset), cache=tmp_path / "cache", **plain)
+    expected = epoch(DataLoader(dataset, sampler=Reversed(dataset), **plain))
+    for _ in range(2):
+        assert_same(epoch(loader), expected)
+    assert loader.statistics().cache_hits == 2 * COUNT
+    assert len(cache_files(tmp_path / "cache")) == 1
+
+
+def test_parts_of_a_data_set_share_their_samples(dataset, tmp_path):
+    """Subset and ConcatDataset lead to the same pictures."""
+    cache = tmp_path / "cache"
+    some = Subset(dataset, [5, 1, 20, 21, 22])
+    loader = DataLoader(some, batch_size=2, cache=cache)
+    assert [hits_of(loader), hits_of(loader)] == [0, 5]
+    assert hits_of(DataLoader(Subset(dataset, [1, 2, 20]), cache=cache)) == 2
+    both = ConcatDataset([some, dataset]) if isinstance(dataset, LMDBDataset) else dataset
+    loader = DataLoader(both, batch_size=6, cache=cache)
+    assert_same(epoch(loader), epoch(DataLoader(both, batch_size=6)))
+    assert loader.statistics().cache_hits >= 6
+
+
+def test_what_the_receiver_writes_stays_with_it(dataset, cache):
+    """Batches are the user's own."""
+    loader = DataLoader(dataset, batch_size=5, num_workers=1, cache=cache)
+    expected = [images.clone() for images, _ in DataLoader(dataset, batch_size=5)]
+    for _ in range(3):
+        for (images, _), wanted in zip(loader, expected, strict=True):
+            assert torch.equal(images, wanted)
+            images.fill_(float("nan"))
+
+
+def test_random_transforms_are_not_cached(dataset, cache):
+    """The plan names the first one; every epoch draws anew."""
+    dataset.transform = RANDOM
+    loader = DataLoader(dataset, batch_size=5, cache=cache)
+    assert "cache: not used: RandomResizedCrop(" in str(loader.plan())
+    assert str(loader.plan()).endswith(" is random")
+    first, second = epoch(loader, 3), epoch(loader, 4)
+    assert not torch.equal(first[0][0], second[0][0])
+    assert (loader.statistics().cache_hits, loader.statistics().cache_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("transform", "named"),
+    [
+        (transforms.RandomHorizontalFlip(0.5), "RandomHorizontalFlip(p=0.5)"),
+        (transforms.RandomVerticalFlip(0.1), "RandomVerticalFlip(p=0.1)"),
+        (transforms.RandomGrayscale(0.1), "RandomGrayscale(p=0.1)"),
+        (transforms.RandomCrop(20), "RandomCrop(size=(20, 20), padding=None)"),
+        (transforms.RandomHorizontalFlip(1.0), None),
+        (transforms.RandomVerticalFlip(0.0), None),
+        (transforms.RandomGrayscale(1.0), None),
+    ],
+    ids=str,
+)
+def test_each_random_transform_is_named(dataset, transform, named):
+    """Those whose chance is none or all are not random."""
+    dataset.transform = transforms.Compose(
+        [transforms.Resize((30, 32)), transform, transforms.ToTensor()]
+    )
+    loader = DataLoader(dataset, batch_size=5, cache="memory")
+    if named is not None:
+        assert f"note: cache: not used: {named} is random" in str(loader.plan())
+        return
+    assert "note: cache: memory, all of 24 samples" in str(loader.plan())
+    expected = epoch(DataLoader(dataset, batch_size=5))
+    for _ in range(2):
+        assert_same(epoch(loader), expected)
+
+
+def test_erasing_that_may_happen_is_random(dataset):
+    """Its value does not matter."""
+    dataset.transform = transforms.Compose([*STILL.transforms, transforms.RandomErasing(0.5)])
+    note = DataLoader(dataset, cache="memory").plan().notes[-1]
+    assert note.startswith("cache: not used: RandomErasing(p=0.5,")
+    assert note.endswith(" is random")
+
+
+def test_torchs_own_path_is_not_cached(dataset):
+    """Samples that Python finishes, and data sets of any kind."""
+    dataset.transform = transforms.Compose([*STILL.transforms, torch.neg])
+    for data in (dataset, TensorDataset(torch.arange(4.0))):
+        loader = DataLoader(data, cache="memory")
+        assert loader.plan().notes[0] == (
+            "cache: not used: only batches that the engine makes are kept"
+        )
+        epoch(loader)
+        assert loader.statistics().cache_hits == 0
+
+
+def test_nothing_is_said_or_kept_without_a_cache(dataset):
+    """The default."""
+    loader = DataLoader(dataset, batch_size=5)
+    assert (loader.cache, loader.cache_bytes) == (None, "auto")
+    assert [hits_of(loader), hits_of(loader)] == [0, 0]
+    assert "cache" not in str(loader.plan())
+
+
+@pytest.mark.parametrize("slots", [2, 10, 23])
+def test_partly_cached(dataset, cache, slots):
+    """The budget holds for file or memory; the rest is decoded in each epoch."""
+    aged([path for path, _ in getattr(dataset, "samples", []) if os.path.exists(path)])
+    dataset.transform = transforms.Compose([transforms.Resize((64, 60)), transforms.ToTensor()])
+    budget = 4096 + slots * (64 + 3 * 64 * 60) + 4096
+    loader = DataLoader(dataset, batch_size=5, num_workers=2, cache=cache, cache_bytes=budget)
+    assert (
+        loader.plan()
+        .notes[-1]
+        .startswith(f"cache: {cache}, about {slots} of 24 samples, {budget / 1e6:.1f} MB of the")
+    )
+    expected = epoch(DataLoader(dataset, batch_size=5))
+    hits = []
+    for _ in range(3):
+        before = loader.statistics().cache_hits
+        assert_same(epoch(loader), expected)
+        hits.append(loader.statistics().cache_hits - before)
+        assert loader.statistics().cache_bytes <= budget
+    assert hits[0] == 0
+    assert slots - 2 <= hits[1] <= hits[2] <= slots
+
+
+def test_budget_below_one_sample_is_a_warning(dataset, cache):
+    """And the plan says so."""
+    loader = DataLoader(dataset, batch_size=5, cache=cache, cache_bytes=1000)
+    text = "1,000 bytes do not hold one sample of 3,136"
+    assert loader.plan().notes[-1] == f"cache: not used: {text}"
+    with pytest.warns(UserWarning, match=text):
+        epoch(loader)
+    epoch(loader)  # once
+    assert loader.plan().notes[-1] == f"cache: not used: {text}"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"cache": ""}, ValueError),
+        ({"cache": True}, TypeError),
+        ({"cache": "memory", "cache_bytes": 0}, ValueError),
+        ({"cache": "memory", "cache_bytes": -5}, ValueError),
+    ],
+    ids=str,
+)
+def test_wrong_arguments(dataset, options, kind):
+    """At once, in words."""
+    with pytest.raises(kind, match="expected cache"):
+        DataLoader(dataset, **options)
+
+
+def test_changed_file_is_decoded_again(photo_folder, tmp_path):
+    """In the epoch after the change; the others are not."""
+    source = tmp_path / "source"
+    shutil.copytree(photo_folder, source)
+    dataset = ImageFolder(str(source), STILL)
+    paths = [path for path, _ in dataset.samples]
+    aged(paths)
+    loader = DataLoader(dataset, batch_size=5, num_workers=1, cache=tmp_path / "cache")
+    assert [hits_of(loader), hits_of(loader)] == [0, COUNT]
+    shutil.copyfile(paths[3], paths[7])
+    os.replace(paths[5], paths[2])
+    shutil.copyfile(paths[9], paths[5])
+    aged([paths[7], paths[2], paths[5]])
+    for hits in (COUNT - 3, COUNT):
+        before = loader.statistics().cache_hits
+        assert_same(epoch(loader), epoch(DataLoader(dataset, batch_size=5)))
+        assert loader.statistics().cache_hits - before == hits
+
+
+def test_other_transforms_are_another_cache(dataset, cache):
+    """Between epochs; the normalisation alone may change."""
+    loader = DataLoader(dataset, batch_size=5, cache=cache)
+    assert [hits_of(loader), hits_of(loader)] == [0, COUNT]
+    dataset.transform = transforms.Compose([*STILL.transforms[:3], transforms.Normalize(0.5, 2.0)])
+    assert hits_of(loader) == COUNT
+    for change in (
+        [transforms.Resize(41), *STILL.transforms[1:]],
+        [transforms.Resize(40, transforms.InterpolationMode.BICUBIC), *STILL.transforms[1:]],
+        [*STILL.transforms[:1], transforms.CenterCrop(31), *STILL.transforms[2:]],
+        [*STILL.transforms[:2], transforms.RandomHorizontalFlip(1.0), *STILL.transforms[2:]],
+    ):
+        dataset.transform = transforms.Compose(change)
+        expected = epoch(DataLoader(dataset, batch_size=5))
+        before = loader.statistics().cache_hits
+        assert_same(epoch(loader), expected)
+        assert loader.statistics().cache_hits == before
+        assert_same(epoch(loader), expected)
+        assert loader.statistics().cache_hits == before + COUNT
+
+
+def test_another_store_is_another_cache(photo_folder, photo_store, tmp_path):
+    """Under the same path; a copy of a store is the same store."""
+    path, cache = tmp_path / "photos.lmdb", tmp_path / "cache"
+    shutil.copy(photo_store, path)
+    assert hits_of(DataLoader(LMDBDataset(photo_store, STILL), cache=cache)) == 0
+    assert hits_of(DataLoader(LMDBDataset(path, STILL), cache=cache)) == COUNT
+    path.unlink()
+    pack(photo_folder, path)
+    assert hits_of(DataLoader(LMDBDataset(path, STILL), cache=cache)) == 0
+
+
+def test_other_files_are_another_cache(photo_folder, tmp_path):
+    """A folder whose list of files has changed."""
+    dataset = ImageFolder(str(photo_folder), STILL)
+    aged([path for path, _ in dataset.samples])
+    loader = DataLoader(dataset, batch_size=5, cache=tmp_path)
+    assert [hits_of(loader), hits_of(loader)] == [0, COUNT]
+    del dataset.samples[2]
+    loader = DataLoader(dataset, batch_size=5, cache=tmp_path)
+    assert_same(epoch(loader), epoch(DataLoader(dataset, batch_size=5)))
+    assert loader.statistics().cache_hits == 0
+
+
+def test_spawned_processes_share_a_folder(dataset, tmp_path):
+    """Begun at the same moment they make one file, and none decodes what is there."""
+    context = multiprocessing.get_context("spawn")
+    queue, start = context.Queue(), context.Event()
+    loader = make_loader(dataset, str(tmp_path / "cache"), num_workers=1)
+    expected = [float(images.double().sum()) for images, _ in DataLoader(dataset, batch_size=5)]
+    children = [context.Process(target=child_hits, args=(loader, queue, start)) for _ in range(2)]
+    for child in children:
+        child.start()
+    start.set()
+    found = [queue.get(timeout=60) for _ in children]
+    for child in children:
+        child.join(30)
+        assert child.exitcode == 0
+        child.close()
+    queue.close()
+    for (_, first), (hits, second) in found:
+        assert first == second == expected
+        assert hits >= COUNT  # all of the second epoch
+    assert len(cache_files(tmp_path / "cache")) == 1
+    assert hits_of(loader) == COUNT
+
+
+def test_forked_child_has_the_memory(dataset):
+    """What the child decodes is a hit of the parent's."""
+    keeper = DataLoader(Subset(dataset, range(8)), cache="memory")
+    assert hits_of(keeper) == 0
+    loader = DataLoader(dataset, batch_size=4, num_workers=1, cache="memory")
+    expected = [float(images.double().sum()) for images, _ in DataLoader(dataset, batch_size=4)]
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=child_epoch, args=(loader, queue))
+    child.start()
+    assert queue.get(timeout=60) == expected
+    child.join(30)
+    assert child.exitcode == 0
+    assert hits_of(loader) == COUNT
+    child.close()
+    queue.close()
+
+
+def test_loaders_of_one_process_share_the_memory(dataset):
+    """As long as one of them lives."""
+    first = DataLoader(dataset, batch_size=5, cache="memory")
+    assert hits_of(first) == 0
+    second = DataLoader(dataset, batch_size=7, cache="memory")
+    assert hits_of(second) == COUNT
+    del first
+    assert hits_of(second) == COUNT
+    del second
+    assert hits_of(DataLoader(dataset, batch_size=5, cache="memory")) == 0
+
+
+def test_pickles_and_copies_carry_the_arguments(dataset, cache):
+    """The cache itself is opened anew."""
+    loader = DataLoader(dataset, batch_size=5, cache=cache, cache_bytes=1 << 24)
+    expected = epoch(loader)
+    for again in (pickle.loads(pickle.dumps(loader)), copy.copy(loader), copy.deepcopy(loader)):
+        assert (again.cache, again.cache_bytes) == (cache, 1 << 24)
+        for _ in range(2):
+            assert_same(epoch(again), expected)
+        assert again.statistics().cache_hits >= COUNT
+
+
+def test_leaving_the_loop_keeps_what_was_made(dataset, cache):
+    """The rest of the batch under way may or may not be."""
+    loader = DataLoader(dataset, batch_size=5, num_workers=2, cache=cache)
+    for _batch in loader:
+        break
+    assert hits_of(loader) >= 5
+    assert hits_of(loader) == COUNT
+
+
+def test_samples_that_cannot_be_read_are_not_kept(damaged, tmp_path):
+    """They are left out in every epoch."""
+    options: Any = {"batch_size": 6, "on_error": "skip"}
+    loader = DataLoader(damaged, cache=tmp_path / "cache", **options)
+    expected = epoch(DataLoader(damaged, **options))
+    aged([path for path, _ in getattr(damaged, "samples", []) if os.path.exists(path)])
+    for hits in (0, COUNT - 2, COUNT - 2):
+        before = loader.statistics().cache_hits
+        assert_same(epoch(loader), expected)
+        assert loader.statistics().cache_hits - before == hits
+    assert [error.index for error in loader.errors] == [4, 5]
+
+
+FULL_DISK = """
+import resource, sys, warnings
+import torch
+from torchvision import transforms
+from fastload import DataLoader, LMDBDataset
+transform = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor()])
+dataset = LMDBDataset(sys.argv[1], transform)
+expected = [images for images, _ in DataLoader(dataset, batch_size=5)]
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+loader = DataLoader(dataset, batch_size=5, cache=sys.argv[2])
+for _ in range(3):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for (images, _), wanted in zip(loader, expected, strict=True):
+            assert torch.equal(images, wanted)
+    print(len(caught), loader.statistics().cache_hits, sep=", ")
+print(loader.plan().notes[-1])
+"""
+
+
+def test_full_disk_is_said_and_costs_no_batch(photo_store, tmp_path):
+    """RLIMIT_FSIZE, as a quota would: the plan tells, and one warning."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(photo_store), str(tmp_path / "cache")],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *epochs, note = done.stdout.splitlines()
+    assert epochs == ["0, 0", "1, 7", "0, 14"]
+    assert note.endswith("; writing stopped after 7 samples: File too large")

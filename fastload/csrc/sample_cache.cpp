@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t slot_magic = 0x31544F4C53434C46;  // "FLCSLOT1"
 constexpr std::size_t alignment = 64;
-constexpr std::uint64_t page = 4096;
 
 // A slot's header: magic, index, fingerprint, checksum, zeros. All u64.
 constexpr std::size_t named_bytes = 24;  // what the checksum covers beside the pixels
@@ -82,9 +81,9 @@ std::uint64_t SampleCache::used_bytes() const { return allocated_bytes(descripto
 
 // Some file systems tell late what a file takes, so this process counts for itself as well.
 bool SampleCache::has_room(std::uint64_t more_bytes) const {
-  const std::uint64_t counted =
-      used_at_first_ + added_bytes_.load(std::memory_order_relaxed) + more_bytes;
-  return std::max(counted, used_bytes() + more_bytes) <= budget_bytes_;
+  const std::uint64_t pending = pending_bytes_.load(std::memory_order_acquire);
+  const std::uint64_t counted = used_at_first_ + added_bytes_.load(std::memory_order_relaxed);
+  return std::max(counted, used_bytes()) + pending + more_bytes <= budget_bytes_;
 }
 
 std::uint64_t SampleCache::checksum(const KeptSample& sample) const {
@@ -113,7 +112,7 @@ SampleCache::Found SampleCache::find(const Source& source, std::size_t index,
     sample.overwrites = true;
   }
   if (!writable_ || write_error() != 0) return Found::nothing;
-  return sample.overwrites || has_room(slot_bytes_ + page) ? Found::room : Found::nothing;
+  return sample.overwrites || has_room(most_slot_bytes()) ? Found::room : Found::nothing;
 }
 
 Output SampleCache::planes(KeptSample& sample) const {
@@ -134,20 +133,19 @@ void SampleCache::keep(std::size_t index, KeptSample& sample) {
   store_le(slot + 8, static_cast<std::uint64_t>(index));
   store_le(slot + 16, sample.fingerprint);
   store_le(slot + 24, checksum(sample));
-  // Counted before it is looked at, so that threads together stay within the budget. The first
-  // and the last page of a slot may be new ones.
-  const std::uint64_t more = sample.overwrites ? 0 : slot_bytes_ + page;
-  added_bytes_.fetch_add(more, std::memory_order_relaxed);
-  const bool fits = sample.overwrites || has_room(0);
-  const int error = fits ? write_fully(descriptor_, offset_of(index), slot_bytes_, slot) : 0;
-  if (fits && error == 0) {
-    written_.fetch_add(1, std::memory_order_relaxed);
-    // Neighbours share their pages.
-    if (!sample.overwrites) added_bytes_.fetch_sub(page, std::memory_order_relaxed);
-    return;
+  // Reserved before room is looked for, so that threads together stay within the budget.
+  const std::uint64_t more = sample.overwrites ? 0 : most_slot_bytes();
+  pending_bytes_.fetch_add(more, std::memory_order_acq_rel);
+  if (sample.overwrites || has_room(0)) {
+    const int error = write_fully(descriptor_, offset_of(index), slot_bytes_, slot);
+    if (error == 0) {
+      written_.fetch_add(1, std::memory_order_relaxed);
+      if (!sample.overwrites) added_bytes_.fetch_add(slot_bytes_, std::memory_order_relaxed);
+    } else {
+      write_error_.store(error, std::memory_order_relaxed);
+    }
   }
-  added_bytes_.fetch_sub(more, std::memory_order_relaxed);
-  if (error != 0) write_error_.store(error, std::memory_order_relaxed);
+  pending_bytes_.fetch_sub(more, std::memory_order_acq_rel);
 }
 
 void SampleCache::write(const KeptSample& sample, const Output& output) const {

@@ -41,6 +41,7 @@ class SampleCache : public std::enable_shared_from_this<SampleCache> {
   // The file's first bytes belong to whoever made it.
   static constexpr std::size_t file_header_bytes = 4096;
   static constexpr std::size_t slot_header_bytes = 64;
+  static constexpr std::size_t page_bytes = 4096;
 
   enum class Found : std::uint8_t {
     pixels,   // in `sample`
@@ -82,6 +83,8 @@ class SampleCache : public std::enable_shared_from_this<SampleCache> {
   std::size_t pixel_bytes() const;
   std::uint64_t checksum(const KeptSample& sample) const;
   bool has_room(std::uint64_t more_bytes) const;
+  // A slot that stands alone may begin and end in a page of its own.
+  std::uint64_t most_slot_bytes() const { return slot_bytes_ + 2 * page_bytes; }
 
   const int descriptor_;
   const int channels_;
@@ -92,7 +95,8 @@ class SampleCache : public std::enable_shared_from_this<SampleCache> {
   const bool writable_;
   const std::size_t slot_bytes_;
   const std::uint64_t used_at_first_;
-  std::atomic<std::uint64_t> added_bytes_{0};  // by this process, writes under way included
+  std::atomic<std::uint64_t> added_bytes_{0};    // by this process
+  std::atomic<std::uint64_t> pending_bytes_{0};  // reserved for what is being written
   std::atomic<std::uint64_t> written_{0};
   std::atomic<int> write_error_{0};
 };

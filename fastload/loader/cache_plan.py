@@ -115,8 +115,8 @@ class CachePlan:
 
     @property
     def _fixed_bytes(self) -> int:
-        # A page more is reserved while a sample is written.
-        return _core.SampleCache.file_header_bytes + _PAGE_BYTES
+        # Two pages more are reserved while a sample is written.
+        return _core.SampleCache.file_header_bytes + 2 * _PAGE_BYTES
 
 
 def _key(rows: Rows, lowered: Lowered) -> bytes:

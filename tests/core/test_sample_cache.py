@@ -146,7 +146,7 @@ def test_budget_is_kept_and_the_rest_is_decoded(engine, files, file, slots):
     """Whoever comes first stays; later epochs hit the same ones."""
     expected, _ = batch_of(engine, files, recipe(1))
     os.pwrite(file, bytes(HEADER), 0)
-    budget = HEADER + slots * SLOT + 4096  # a page more is reserved while writing
+    budget = HEADER + slots * SLOT + 2 * 4096  # which are reserved while writing
     cache = cache_of(file, budget=budget)
     kept = []
     for _ in range(3):

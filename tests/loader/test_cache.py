@@ -24,7 +24,7 @@ from support.caches import COUNT, Reversed, aged, cache_files, child_hits, hits_
 from support.children import child_epoch
 from support.loaders import RANDOM, STILL, assert_same, epoch, torch_epoch
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("no_torch_threads")]
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -101,6 +101,7 @@ def test_what_the_receiver_writes_stays_with_it(dataset, cache):
             images.fill_(float("nan"))
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_random_transforms_are_not_cached(dataset, cache):
     """The plan names the first one; every epoch draws anew."""
     dataset.transform = RANDOM
@@ -173,7 +174,7 @@ def test_partly_cached(dataset, cache, slots):
     """The budget holds for file or memory; the rest is decoded in each epoch."""
     aged([path for path, _ in getattr(dataset, "samples", []) if os.path.exists(path)])
     dataset.transform = transforms.Compose([transforms.Resize((64, 60)), transforms.ToTensor()])
-    budget = 4096 + slots * (64 + 3 * 64 * 60) + 4096
+    budget = 4096 + slots * (64 + 3 * 64 * 60) + 2 * 4096
     loader = DataLoader(dataset, batch_size=5, num_workers=2, cache=cache, cache_bytes=budget)
     assert (
         loader.plan()
@@ -191,6 +192,7 @@ def test_partly_cached(dataset, cache, slots):
     assert slots - 2 <= hits[1] <= hits[2] <= slots
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_budget_below_one_sample_is_a_warning(dataset, cache):
     """And the plan says so."""
     loader = DataLoader(dataset, batch_size=5, cache=cache, cache_bytes=1000)
@@ -237,6 +239,7 @@ def test_changed_file_is_decoded_again(photo_folder, tmp_path):
         assert loader.statistics().cache_hits - before == hits
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_other_transforms_are_another_cache(dataset, cache):
     """Between epochs; the normalisation alone may change."""
     loader = DataLoader(dataset, batch_size=5, cache=cache)
@@ -281,8 +284,10 @@ def test_other_files_are_another_cache(photo_folder, tmp_path):
     assert loader.statistics().cache_hits == 0
 
 
-def test_spawned_processes_share_a_folder(dataset, tmp_path):
+@pytest.mark.usefixtures("nothing_left")
+def test_spawned_processes_share_a_folder(photo_store, tmp_path):
     """Begun at the same moment they make one file, and none decodes what is there."""
+    dataset = LMDBDataset(photo_store, STILL)
     context = multiprocessing.get_context("spawn")
     queue, start = context.Queue(), context.Event()
     loader = make_loader(dataset, str(tmp_path / "cache"), num_workers=1)
@@ -304,6 +309,7 @@ def test_spawned_processes_share_a_folder(dataset, tmp_path):
     assert hits_of(loader) == COUNT
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_forked_child_has_the_memory(dataset):
     """What the child decodes is a hit of the parent's."""
     keeper = DataLoader(Subset(dataset, range(8)), cache="memory")
@@ -322,6 +328,7 @@ def test_forked_child_has_the_memory(dataset):
     queue.close()
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_loaders_of_one_process_share_the_memory(dataset):
     """As long as one of them lives."""
     first = DataLoader(dataset, batch_size=5, cache="memory")
@@ -334,6 +341,7 @@ def test_loaders_of_one_process_share_the_memory(dataset):
     assert hits_of(DataLoader(dataset, batch_size=5, cache="memory")) == 0
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_pickles_and_copies_carry_the_arguments(dataset, cache):
     """The cache itself is opened anew."""
     loader = DataLoader(dataset, batch_size=5, cache=cache, cache_bytes=1 << 24)
@@ -345,6 +353,7 @@ def test_pickles_and_copies_carry_the_arguments(dataset, cache):
         assert again.statistics().cache_hits >= COUNT
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_leaving_the_loop_keeps_what_was_made(dataset, cache):
     """The rest of the batch under way may or may not be."""
     loader = DataLoader(dataset, batch_size=5, num_workers=2, cache=cache)

@@ -16,7 +16,7 @@ from fastload.loader import cache_folder
 from support.caches import COUNT, aged, cache_files, hits_of
 from support.loaders import STILL, assert_same, epoch
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("no_torch_threads")]
 
 HEADER = _core.SampleCache.file_header_bytes
 KEYS = [bytes([number]) * 32 for number in range(5)]
@@ -89,6 +89,7 @@ def test_what_is_no_cache_is_replaced(filled, oddity):
 
 
 @pytest.mark.parametrize("kind", ["folder in place of the file", "file in place of the folder"])
+@pytest.mark.usefixtures("nothing_left")
 def test_where_no_file_can_be_had(filled, kind):
     """The loader goes on without a cache, and says so once."""
     dataset, folder, file = filled
@@ -104,6 +105,7 @@ def test_where_no_file_can_be_had(filled, kind):
     assert "cache: not used: it cannot be opened: [Errno" in str(loader.plan())
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_replacing_leaves_who_uses_the_old_file_alone(filled):
     """It keeps what it has open."""
     dataset, folder, file = filled
@@ -190,6 +192,7 @@ def test_what_was_not_used_for_a_month_goes(others):
     assert [path.exists() for path in others] == [True, True, False, True]
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_what_somebody_uses_stays(others):
     """Its own file, and those that another process has open."""
     user, _ = cache_folder.open_file(others[0].parent, KEYS[1], 1 << 30, 1 << 30)
@@ -222,6 +225,7 @@ def test_file_above_a_smaller_budget_is_begun_anew(others):
     assert cache_folder.allocated_bytes(path) <= 8192
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_folder_that_somebody_holds_locked_is_used_without_its_lock(tmp_path, monkeypatch):
     """A process that was stopped at the wrong moment must not stop others for ever."""
     monkeypatch.setattr(cache_folder, "_LOCK_SECONDS", 0.05)

@@ -1,8 +1,11 @@
 // The engine without an interpreter, made for ThreadSanitizer: batches from several threads,
-// cancelling, the external lane, closing in the middle. Exits with 1 where a batch is wrong.
+// cancelling, the external lane, closing in the middle, a cache of samples that others damage.
+// Exits with 1 where a batch is wrong.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -41,11 +44,17 @@ std::vector<std::uint8_t> record_of(std::size_t index) {
   return bytes;
 }
 
-std::shared_ptr<StoreSource> make_source() {
+// An empty file without a name.
+int temporary_file() {
   char path[] = "/tmp/fastload-engine-test-XXXXXX";
   const int descriptor = mkstemp(path);
   expect(descriptor >= 0, "a temporary file");
   unlink(path);
+  return descriptor;
+}
+
+std::shared_ptr<StoreSource> make_source() {
+  const int descriptor = temporary_file();
   std::vector<std::uint64_t> offsets;
   std::vector<std::uint64_t> lengths;
   std::uint64_t end = 0;
@@ -72,6 +81,19 @@ std::shared_ptr<Recipe> make_recipe() {
   output.height = output.width = side;
   auto recipe = std::make_shared<Recipe>();
   expect(Recipe::make({crop}, output, PassOrder::cheaper_first, *recipe).ok(), "the recipe");
+  return recipe;
+}
+
+// Without anything random, so that its samples can be kept.
+std::shared_ptr<Recipe> make_fixed_recipe() {
+  Operation resize;
+  resize.kind = Operation::Kind::resize;
+  resize.height = resize.width = side;
+  RecipeOutput output;
+  output.height = output.width = side;
+  auto recipe = std::make_shared<Recipe>();
+  expect(Recipe::make({resize}, output, PassOrder::cheaper_first, *recipe).ok(), "the recipe");
+  expect(recipe->fixed() && !make_recipe()->fixed(), "which recipes are fixed");
   return recipe;
 }
 
@@ -147,9 +169,66 @@ void run(int threads) {
   unfinished.clear();
 }
 
+// Two engines, as of two loaders, with a cache each on one file, while a third party damages it.
+void run_cached(int threads, std::uint64_t slots) {
+  const auto source = make_source();
+  const auto recipe = make_fixed_recipe();
+  const int file = temporary_file();
+  const std::size_t slot = SampleCache::slot_bytes(3, side, side);
+  // Some samples find room only where others leave it.
+  const std::uint64_t budget = slots == 0 ? 0 : slots * slot + 3 * SampleCache::page_bytes;
+  std::vector<std::thread> loaders;
+  std::atomic<int> undisturbed{0};  // loaders that have used the cache in peace
+  std::atomic<bool> damaging{true};
+  for (int number = 0; number < 2; ++number) {
+    loaders.emplace_back([&] {
+      auto cache = std::make_shared<SampleCache>(dup(file), 3, side, side, 7, budget, true);
+      Engine engine(threads);
+      std::thread server([&] { serve_external(engine); });
+      std::size_t hits = 0;
+      for (std::size_t n = 0; n < 100; ++n) {
+        BatchRequest r = request(source, recipe, n < 20 ? 0 : 5 * n, 32, static_cast<int>(n % 2));
+        r.cache = cache;
+        const auto batch = engine.submit(std::move(r));
+        while (!engine.wait(*batch, 50)) {
+        }
+        check(*batch);
+        hits += batch->cache_hits();
+        if (n == 20) {
+          expect((slots > 0) == (hits > 0), "the cache is used where it has room");
+          ++undisturbed;
+        }
+      }
+      expect(engine.statistics().cache_hits == hits, "batches count the engine's hits");
+      engine.close();
+      server.join();
+    });
+  }
+  std::thread vandal([&] {
+    while (undisturbed.load() < 2) std::this_thread::yield();
+    for (std::size_t n = 0; damaging.load(); ++n) {
+      const std::uint8_t byte = static_cast<std::uint8_t>(n);
+      const std::size_t place = SampleCache::file_header_bytes + n * 4001 % (samples * slot);
+      struct stat info{};
+      if (fstat(file, &info) == 0 && static_cast<std::size_t>(info.st_size) > place) {
+        expect(pwrite(file, &byte, 1, static_cast<off_t>(place)) == 1, "damaging");
+      }
+      if (n % 1000 == 999) expect(ftruncate(file, static_cast<off_t>(place)) == 0, "cutting");
+      std::this_thread::yield();
+    }
+  });
+  for (std::thread& loader : loaders) loader.join();
+  damaging.store(false);
+  vandal.join();
+  close(file);
+}
+
 }  // namespace
 
 int main() {
   for (const int threads : {0, 1, 4}) run(threads);
+  for (const int threads : {0, 1, 4}) {
+    for (const std::uint64_t slots : {0, 20, 1000}) run_cached(threads, slots);
+  }
   std::puts("engine: passed");
 }

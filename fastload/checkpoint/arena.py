@@ -9,9 +9,10 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-from fastload.checkpoint.memory_copy import MemoryCopier
+from fastload.checkpoint.memory_copy import copy_pieces
 from fastload.checkpoint.plan import Range
 
 #: Where pieces begin; torch's files align alike.
@@ -41,13 +42,13 @@ class Arena:
         self.descriptor = -1
         self.generation = 0
         self._shared = shared
-        self._copier = MemoryCopier()
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
         self._pinned = False
         self._layout: list[tuple[torch.dtype, torch.Size]] = []
         self._targets: list[torch.Tensor] = []
         self._ranges: list[Range] = []
+        self._pieces = np.empty((0, 3), np.uint64)
         self._events: list[torch.cuda.Event] = []
 
     @property
@@ -88,9 +89,8 @@ class Arena:
             event.synchronize()
 
     def release(self) -> None:
-        """Give the memory back, and end the copying threads."""
+        """Give the memory back."""
         self.wait()
-        self._copier.close()
         self._layout, self._targets, self._ranges = [], [], []
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
@@ -117,15 +117,14 @@ class Arena:
                 self._memory[place.offset : place.offset + size].view(dtype).view(shape)
                 for place, size, (dtype, shape) in zip(ranges, sizes, layout, strict=True)
             ]
+        start = self._memory.data_ptr()
+        pieces = [(start + place.offset, 0, place.size_bytes) for place in ranges]
+        self._pieces = np.array(pieces, np.uint64).reshape(-1, 3)
         self._layout, self._ranges = layout, ranges
 
     def _copy_from_memory(self, sources: Sequence[torch.Tensor]) -> None:
-        start = self._memory.data_ptr()
-        pieces = [
-            (start + place.offset, source.data_ptr(), place.size_bytes)
-            for place, source in zip(self._ranges, sources, strict=True)
-        ]
-        self._copier.copy(pieces, self.size_bytes, torch.get_num_threads())
+        self._pieces[:, 1] = [source.data_ptr() for source in sources]
+        copy_pieces(self._pieces, torch.get_num_threads())
 
     def _allocate(self, size: int, pin: bool) -> None:
         size += -size % mmap.PAGESIZE or (mmap.PAGESIZE if size == 0 else 0)
@@ -186,7 +185,7 @@ class Arena:
 
 def _reachable(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor where ``memmove`` or CUDA can read it: other devices' are copied at once."""
-    return tensor if tensor.device.type in ("cpu", "cuda") else tensor.cpu()
+    return tensor if tensor.is_cpu or tensor.is_cuda else tensor.cpu()
 
 
 def _unpin(runtime: Any, pointer: int, pid: int) -> None:

@@ -56,7 +56,7 @@ class _TreePickler(Pickler):
         if type(value) is not TensorCopy:
             return NotImplemented
         # As Tensor.__reduce_ex__ and Parameter.__reduce_ex__ of a tensor without hooks.
-        view = (value.storage, value.offset, value.size, value.stride)
+        view = (value.storage, value.offset, tuple(value.size), value.stride)
         if not value.parameter:
             hooks: OrderedDict[str, Any] = OrderedDict()
             return torch._utils._rebuild_tensor_v2, (*view, value.requires_grad, hooks)

@@ -54,20 +54,15 @@ class StorageTable:
     def add_tensor(self, tensor: torch.Tensor) -> StorageRef:
         """The storage of a plain tensor whose dtype is in ``STORAGE_CLASSES``."""
         storage = tensor.untyped_storage()
-        ref = self._refs.get(storage._cdata)
         dtype = tensor.dtype
+        ref = self._refs.get(storage._cdata)
         if ref is not None and self._dtypes.get(storage.data_ptr(), dtype) is dtype:
             return ref
         size_bytes = storage.nbytes()
-        item_bytes = tensor.itemsize
-        whole = tensor.numel() * item_bytes == size_bytes and tensor.is_contiguous()
-        return self._add(
-            storage,
-            dtype,
-            STORAGE_CLASSES[dtype],
-            size_bytes // item_bytes,
-            tensor if whole else None,
-        )
+        is_whole = tensor.nbytes == size_bytes and tensor.is_contiguous()
+        count = size_bytes // tensor.itemsize
+        whole = tensor if is_whole else None
+        return self._add(storage, dtype, STORAGE_CLASSES[dtype], count, whole)
 
     def add_storage(self, storage: Any) -> StorageRef:
         """A ``TypedStorage`` or ``UntypedStorage``, as tensors' own ``__reduce_ex__`` has them."""
@@ -96,7 +91,8 @@ class StorageTable:
         ref = self._refs.get(storage._cdata)
         if ref is not None:
             return ref
-        location = "cpu" if storage.device.type == "cpu" else location_tag(storage)
+        is_cpu = storage.device.type == "cpu" if whole is None else whole.is_cpu
+        location = "cpu" if is_cpu else location_tag(storage)
         key = str(len(self._storages))
         ref = StorageRef(("storage", storage_class, key, location, count))
         self._refs[storage._cdata] = ref

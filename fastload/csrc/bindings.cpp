@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "bindings.h"
+#include "copy_memory.h"
 #include "cpu.h"
 #include "hash.h"
 #include "libjpeg_decode.h"
@@ -295,6 +296,15 @@ NB_MODULE(_core, m) {
     if (buffer.bytes().size < worth_releasing_the_gil) return xxh3_64(buffer.bytes());
     nb::gil_scoped_release release;
     return xxh3_64(buffer.bytes());
+  });
+  m.def("copy_memory", [](nb::handle pieces, int threads) {
+    const Buffer buffer(pieces, false);
+    if (buffer.bytes().size % sizeof(CopyPiece) != 0) {
+      throw nb::value_error("expected uint64 [n, 3]: target and source address, bytes");
+    }
+    nb::gil_scoped_release release;
+    copy_memory(reinterpret_cast<const CopyPiece*>(buffer.bytes().data),
+                buffer.bytes().size / sizeof(CopyPiece), threads);
   });
   m.def("xxh3_128", [](nb::handle data) {
     const auto digest = xxh3_128(Buffer(data, false).bytes());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,10 @@ from PIL import Image
 from fastload import _core
 from fastload.records import Buffer, Codec, Record
 
-__all__ = ["MAX_PIXELS", "open_picture"]
+__all__ = ["MAX_PIXELS", "Info", "open_picture", "picture_info"]
+
+#: What a PIL image has in its ``info``.
+Info = dict[str | tuple[int, int], Any]
 
 #: Pictures with more pixels are refused before memory is taken; Pillow's own limit.
 MAX_PIXELS = 178_956_970
@@ -45,8 +49,14 @@ def open_picture(record: Record, data: Buffer) -> Image.Image:
     pixels = np.empty((record.height, record.width, 3), dtype=np.uint8)
     _core.decode(data, (0, 0, record.height, record.width), pixels)
     image = Image.fromarray(pixels)
-    if record.orientation > 1:
-        exif = Image.Exif()
-        exif[_EXIF_ORIENTATION] = record.orientation
-        image.info["exif"] = exif.tobytes()
+    image.info |= picture_info(record)
     return image
+
+
+def picture_info(record: Record) -> Info:
+    """What a record's PIL image has in its ``info``: its EXIF orientation, where it has one."""
+    if record.orientation <= 1:
+        return {}
+    exif = Image.Exif()
+    exif[_EXIF_ORIENTATION] = record.orientation
+    return {"exif": exif.tobytes()}

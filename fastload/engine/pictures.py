@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,8 +15,8 @@ from PIL import Image
 
 from fastload import _core
 from fastload.errors import DecodeError, RecordError
-from fastload.picture import open_picture
-from fastload.records import Codec
+from fastload.picture import Info, open_picture, picture_info
+from fastload.records import Codec, decode_record
 from fastload.store import Store
 
 __all__ = ["FilePictures", "Pictures", "StorePictures"]
@@ -46,8 +47,30 @@ class Pictures(Protocol):
         """The file that a picture is, or was."""
         ...
 
+    def image(self, index: int) -> Image.Image:
+        """A whole picture of mode RGB, by Pillow where the core leaves it."""
+        ...
+
     def open(self, index: int) -> NDArray[np.uint8]:
-        """A whole picture, by Pillow where the core leaves it: uint8 [height, width, 3], RGB."""
+        """Its pixels: uint8 [height, width, 3]."""
+        ...
+
+    def read(self, index: int) -> bytes:
+        """The bytes that `render` takes."""
+        ...
+
+    def render(
+        self, recipe: _core.Recipe, data: bytes, seed: int, position: int, out: NDArray[Any]
+    ) -> None:
+        """A sample of a picture's bytes, into the slot ``out``.
+
+        Raises:
+            DecodeError: they are damaged, or Pillow has to look at them.
+        """
+        ...
+
+    def head(self, data: bytes) -> tuple[tuple[int, int], Info]:
+        """Height and width, and the ``info`` that a PIL image of these bytes has."""
         ...
 
     def error(self, index: int, row: int, cause: BaseException | str) -> Exception:
@@ -95,15 +118,38 @@ class StorePictures:
         """The relative path in the folder that was packed."""
         return self.store.names[index]
 
-    def open(self, index: int) -> NDArray[np.uint8]:
-        """The picture in a record: uint8 [height, width, 3], RGB.
+    def image(self, index: int) -> Image.Image:
+        """The picture in a record.
 
         Raises:
             RecordError: the record is damaged.
             Exception: whatever Pillow raises.
         """
-        data = self.store.record_bytes(index)
-        return np.asarray(open_picture(self.store.record(index, verify=False), data))
+        data = self.read(index)
+        return open_picture(decode_record(data, verify_body=False), data)
+
+    def open(self, index: int) -> NDArray[np.uint8]:
+        """Its pixels: uint8 [height, width, 3], RGB."""
+        return np.asarray(self.image(index))
+
+    def read(self, index: int) -> bytes:
+        """The record, checked as `Store.record_bytes` does.
+
+        Raises:
+            RecordError: it is damaged.
+        """
+        return self.store.record_bytes(index)
+
+    def render(
+        self, recipe: _core.Recipe, data: bytes, seed: int, position: int, out: NDArray[Any]
+    ) -> None:
+        """A sample of a record."""
+        recipe.render_record(data, seed, position, out)
+
+    def head(self, data: bytes) -> tuple[tuple[int, int], Info]:
+        """Of a record: of the file's ``info``, stores keep the EXIF orientation."""
+        record = decode_record(data, verify_body=False)
+        return (record.height, record.width), picture_info(record)
 
     def error(self, index: int, row: int, cause: BaseException | str) -> Exception:
         """A RecordError that names the store, the sample and its file."""
@@ -157,14 +203,34 @@ class FilePictures:
         """The file's path."""
         return os.fspath(self.paths[index])
 
-    def open(self, index: int) -> NDArray[np.uint8]:
-        """The picture in a file: uint8 [height, width, 3], RGB.
+    def image(self, index: int) -> Image.Image:
+        """The picture in a file.
 
         Raises:
             Exception: whatever Pillow raises.
         """
         with open(self.paths[index], "rb") as file, Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
+            return image.convert("RGB")
+
+    def open(self, index: int) -> NDArray[np.uint8]:
+        """Its pixels: uint8 [height, width, 3], RGB."""
+        return np.asarray(self.image(index))
+
+    def read(self, index: int) -> bytes:
+        """The file."""
+        with open(self.paths[index], "rb") as file:
+            return file.read()
+
+    def render(
+        self, recipe: _core.Recipe, data: bytes, seed: int, position: int, out: NDArray[Any]
+    ) -> None:
+        """A sample of a JPEG file."""
+        recipe.render_jpeg(data, seed, position, out)
+
+    def head(self, data: bytes) -> tuple[tuple[int, int], Info]:
+        """Of a file, by Pillow, which only reads what stands before the pixels."""
+        with Image.open(BytesIO(data)) as image:
+            return (image.height, image.width), image.info
 
     def error(self, index: int, row: int, cause: BaseException | str) -> Exception:
         """An OSError of the system's own kind, or a DecodeError; both name sample and file."""

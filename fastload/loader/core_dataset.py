@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
-from fastload.engine import FilePictures, Rows, StorePictures, rows_of
+from fastload.engine import Rows, rows_of
 from fastload.errors import DecodeError
+from fastload.picture import Info
 from fastload.transforms import Lowered, lower
 
 __all__ = ["CoreDataset", "CoreWork", "Ticket", "lowered_of"]
@@ -36,8 +37,8 @@ class CoreWork:
         self.lowered = lowered
         self._recipe = lowered.recipe()
 
-    def render(self, index: int, row: int, seed: int, position: int) -> Any:
-        """What the core makes of a picture; `Lowered.finish` takes it.
+    def begin(self, index: int, row: int, seed: int, position: int) -> Any:
+        """What the tail expects: what the core makes of a picture, as `Lowered.sample` gives it.
 
         Args:
             index: of the picture.
@@ -58,29 +59,30 @@ class CoreWork:
             out = np.empty(shape, kind)
             slot = torch.from_numpy(out).view(lowered.torch_dtype)
         try:
-            self._render(index, seed, position, out)
+            info = self._render(index, seed, position, out)
         except Exception as cause:  # Pillow's readers raise nearly anything on bad bytes
             error = self.rows.pictures.error(index, row, cause)
             if error is cause:
                 raise
             raise error from cause
-        return slot
+        return lowered.sample(slot, info)
 
-    def _render(self, index: int, seed: int, position: int, out: Any) -> None:
-        pictures = self.rows.pictures
+    def _render(self, index: int, seed: int, position: int, out: Any) -> Info:
+        """Fills the slot; returns the ``info`` that torchvision's image would have here."""
+        pictures, wants_info = self.rows.pictures, self.lowered.kind == "picture"
+        data = pictures.read(index)
         try:
-            if isinstance(pictures, StorePictures):
-                data = pictures.store.record_bytes(index)
-                self._recipe.render_record(data, seed, position, out)
-                return
-            if isinstance(pictures, FilePictures):
-                with open(pictures.paths[index], "rb") as file:
-                    self._recipe.render_jpeg(file.read(), seed, position, out)
-                return
-        except DecodeError:
-            pass  # Pillow decides whether that is a picture
-        pixels = np.ascontiguousarray(pictures.open(index))
-        self._recipe.render(pixels, seed, position, out)
+            pictures.render(self._recipe, data, seed, position, out)
+            size, info = pictures.head(data) if wants_info else ((0, 0), Info())
+        except DecodeError:  # Pillow decides whether that is a picture
+            image = pictures.image(index)
+            self._recipe.render(np.ascontiguousarray(image), seed, position, out)
+            size, info = (image.height, image.width), image.info
+        if not wants_info:
+            return {}
+        height, width = (np.array([side], np.int32) for side in size)
+        (drawn,) = self._recipe.draw(seed, np.array([position]), height, width)
+        return info if self.lowered.keeps_info(drawn) else {}
 
 
 class Ticket:
@@ -147,9 +149,9 @@ class CoreDataset(Dataset[Any]):
         rows, lowered = work.rows, work.lowered
         row = range(len(rows))[index]
         picture = int(rows.picture_indices(np.array([row]))[0])
-        slot = work.render(picture, row, seed, position)
+        begun = work.begin(picture, row, seed, position)
         _seed_all(seed, position)
-        image = lowered.finish(slot)
+        image = lowered.finish(begun)
         target = int(rows.targets[row])
         return image, target if rows.target_transform is None else rows.target_transform(target)
 

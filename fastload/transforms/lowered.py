@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from fastload import _core
+from fastload.picture import Info
 from fastload.pixels import pass_order
 from fastload.transforms.state import Op
 from fastload.transforms.step import Step
@@ -93,28 +94,43 @@ class Lowered:
             channels_last=channels_last or self.kind == "picture",
         )  # fmt: skip
 
-    def sample(self, slot: Any) -> Any:
+    def sample(self, slot: Any, info: Info | None = None) -> Any:
         """What the tail expects, of one sample that the engine made.
 
         Args:
             slot: for pictures uint8 [height, width, channels], an array or a tensor; otherwise a
                 tensor [channels, height, width].
+            info: of a PIL image, what it has in its ``info``.
 
         Returns:
-            a PIL image with pixels of its own (mode RGB or L, and nothing in its ``info``), or the
-            same tensor with the type that the original would have here.
+            a PIL image with pixels of its own (mode RGB or L), or the same tensor with the type
+            that the original would have here.
         """
         if self.kind == "picture":
             pixels = np.asarray(slot)
-            return Image.fromarray(pixels[..., 0].copy() if self.channels == 1 else pixels)
+            image = Image.fromarray(pixels[..., 0].copy() if self.channels == 1 else pixels)
+            image.info |= info or {}
+            return image
         return slot.as_subclass(self.tensor_type)
 
-    def finish(self, slot: Any) -> Any:
-        """The list's final result, of one sample that the engine made; see `sample`."""
-        value = self.sample(slot)
+    def keeps_info(self, drawn: NDArray[np.int32]) -> bool:
+        """Whether torchvision's image would have the file's ``info`` where the tail begins.
+
+        Pads and grayscale of three channels make a new image, without any.
+
+        Args:
+            drawn: the sample's row of `_core.Recipe.draw`.
+        """
+        rows, columns, top, left, height, width = drawn[4:10].tolist()
+        inside = min(top, left) >= 0 and top + height <= rows and left + width <= columns
+        gray = bool(drawn[12]) and self.channels == 3
+        return inside and not gray and not any(op[0] == "pad" for op in self.ops)
+
+    def finish(self, sample: Any) -> Any:
+        """The list's final result, of what `sample` gave."""
         for transform in self.tail:
-            value = transform(value)
-        return value
+            sample = transform(sample)
+        return sample
 
     def same_as(self, other: Lowered) -> bool:
         """Whether the engine makes the same of a picture, given the same seed and position."""

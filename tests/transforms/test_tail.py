@@ -63,7 +63,7 @@ def test_engine_and_tail_together_give_torchvisions_result(name: str) -> None:
         for one in lowered.tail:
             value = one(value)
     else:
-        value = lowered.finish(render(lowered, pixels))
+        value = lowered.finish(lowered.sample(render(lowered, pixels)))
     assert_equal(value, transform(image), name)
 
 

@@ -49,7 +49,6 @@ Status render_pixels(const SourcePixels& pixels, const Recipe& recipe, std::uint
                      std::uint64_t position, const Output& output, PictureScratch& scratch);
 
 // What a JPEG file is without a store: a record of codec `jpeg`, or Code::unsupported for
-// What a JPEG file is without a store: a record of codec `jpeg`, or Code::unsupported for
 // whatever Pillow has to look at, files that lack their end among it.
 Status record_of_file(ByteSpan file, Record& record);
 

@@ -61,7 +61,12 @@ SampleCache::SampleCache(int descriptor, int channels, int height, int width, st
       budget_bytes_(budget_bytes),
       writable_(writable),
       slot_bytes_(slot_bytes(channels, height, width)),
-      used_at_first_(allocated_bytes(descriptor)) {}
+      used_at_first_(allocated_bytes(descriptor)) {
+#ifdef POSIX_FADV_RANDOM
+  // Or looking for a sample that is not there would have the system read ahead: 36 us an image.
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM);
+#endif
+}
 
 SampleCache::~SampleCache() { ::close(descriptor_); }
 

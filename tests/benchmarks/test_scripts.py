@@ -122,3 +122,18 @@ def test_opening_checks_the_samples() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["samples"] == 500
+
+
+@pytest.mark.slow
+def test_cache_verifies_and_reports_every_row(images: Path, tmp_path: Path) -> None:
+    """All epochs had the hits that their row promises, or the script would have failed."""
+    printed, content = run(
+        tmp_path, "cache.py", "--images", images, "--repeat", 2, "--rounds", 1, "--threads", 1,
+        "--batch-size", 4, "--folder", tmp_path,
+    )  # fmt: skip
+    assert content["samples"] == 24
+    assert content["milliseconds_an_image"]["without a cache"]["share_of_base"] == 1
+    assert len(content["cpu_milliseconds_an_image"]) == 6
+    assert 24 * content["sample_bytes"] <= content["cache_bytes"]
+    assert content["cache_bytes"] < 24 * content["sample_bytes"] + 3 * 4096
+    assert "a full cache:" in printed

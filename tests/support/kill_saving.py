@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import shutil
 import signal
 import sys
 import time
@@ -39,19 +40,30 @@ def check_state(state: Any) -> int:
     return int(step)
 
 
-def save_with_fastload(writer: str, aliases: str) -> Run:
+def make_tensors(step: int) -> dict[str, Any]:
+    """The same without what safetensors cannot hold."""
+    return {"step": torch.tensor(step), **make_state(step)["tensors"]}
+
+
+def check_tensors(found: dict[str, Any]) -> int:
+    """As ``check_state``."""
+    step = int(found.pop("step"))
+    return check_state({"step": step, "list": [step] * 100, "tensors": found})
+
+
+def save_with_fastload(options: dict[str, Any]) -> Run:
     """AsyncCheckpointer, saving without a pause; each durable step is acknowledged."""
+    make = make_tensors if options.get("format") == "safetensors" else make_state
 
     def run(folder: Path, first: int, acknowledged: int) -> None:
         from fastload.checkpoint import AsyncCheckpointer
 
-        options: Any = {"writer": writer, "aliases": aliases}
         checkpointer = AsyncCheckpointer(folder, keep_last=2, best="m", **options)
         handles = []
         for step in range(first, first + 1000):
-            state = make_state(step)
+            state = make(step)
             handles.append(checkpointer.save(state, step=step, metrics={"m": step % 7}))
-            for tensor in state["tensors"].values():
+            for tensor in state.get("tensors", state).values():
                 tensor.fill_(-1)
             while handles and handles[0].done():
                 handle = handles.pop(0)
@@ -59,6 +71,44 @@ def save_with_fastload(writer: str, aliases: str) -> Run:
                 os.write(acknowledged, b"%d\n" % handle.step)
 
     return run
+
+
+def save_with_torch(folder: Path, first: int, acknowledged: int) -> None:
+    """torch.save over the file before, as most scripts have it."""
+    folder.mkdir(exist_ok=True)
+    for step in range(first, first + 100_000):
+        torch.save(make_state(step), folder / "last.pt")
+        os.write(acknowledged, b"%d\n" % step)
+
+
+def load_with_torch(folder: Path) -> Any:
+    """What is there, if anything ever was."""
+    return torch.load(folder / "last.pt")
+
+
+def save_with_dcp(folder: Path, first: int, acknowledged: int) -> None:
+    """torch.distributed.checkpoint.save over the checkpoint before."""
+    from torch.distributed import checkpoint as dcp
+
+    for step in range(first, first + 100_000):
+        dcp.save(make_state(step), checkpoint_id=folder, no_dist=True)
+        os.write(acknowledged, b"%d\n" % step)
+
+
+def load_with_dcp(folder: Path) -> Any:
+    """Into a state of step 0."""
+    from torch.distributed import checkpoint as dcp
+
+    state = make_state(0)
+    dcp.load(state, checkpoint_id=folder, no_dist=True)
+    return state
+
+
+#: The ways beside fastload: how they save, and how they load.
+PEERS: dict[str, tuple[Run, Callable[[Path], Any]]] = {
+    "torch.save": (save_with_torch, load_with_torch),
+    "DCP save": (save_with_dcp, load_with_dcp),
+}
 
 
 def run_and_kill(run: Run, folder: Path, first: int, seconds: float) -> list[int]:
@@ -96,22 +146,30 @@ def run_and_kill(run: Run, folder: Path, first: int, seconds: float) -> list[int
 
 
 def kill_often(
-    folder: Path, kills: int, seed: int, *, writer: str = "thread", aliases: str = "copy"
+    folder: Path, kills: int, seed: int, options: dict[str, Any] | None = None
 ) -> dict[str, int]:
     """Kill runs ``kills`` times in one folder; AssertionError where something was lost or is left.
+
+    Args:
+        options: of the AsyncCheckpointer.
 
     Returns:
         how many kills left a temporary file, and how many steps were acknowledged.
     """
     from fastload.checkpoint import AsyncCheckpointer, load_checkpoint, load_latest
 
+    options = options or {}
     source = random.Random(seed)
     counts = {"kills": 0, "leftovers": 0, "acknowledged": 0}
-    newest = -1
+    check = check_tensors if options.get("format") == "safetensors" else check_state
+    suffix = ".safetensors" if options.get("format") == "safetensors" else ".pt"
+    run = save_with_fastload(options)
+    newest = durable = -1
     first = 0
+    # A writing process takes its time to start.
+    longest_seconds = 0.7 if options.get("writer") == "process" else 0.25
     for _ in range(kills):
-        run = save_with_fastload(writer, aliases)
-        told = run_and_kill(run, folder, first, source.uniform(0, 0.25))
+        told = run_and_kill(run, folder, first, source.uniform(0, longest_seconds))
         counts["kills"] += 1
         counts["acknowledged"] += len(told)
         newest = max([newest, *told])
@@ -122,11 +180,14 @@ def kill_often(
             assert newest < 0, f"step {newest} was acknowledged, and there is nothing"
             continue
         assert found.skipped == [], found.skipped
-        assert check_state(found.state) == found.step
+        assert check(found.state) == found.step
         assert found.step >= newest, f"step {newest} was acknowledged, {found.step} is the newest"
-        for alias in ("last.pt", "best.pt"):
-            if newest >= 0:
-                check_state(load_checkpoint(folder / alias).state)
+        durable = max([durable, *told])
+        if durable >= 0:  # a handle speaks of all names; the run may have got further
+            last = load_checkpoint(folder / f"last{suffix}")
+            assert durable <= check(last.state) == last.step
+            best = load_checkpoint(folder / f"best{suffix}")
+            assert check(best.state) == best.step
         _wait_for_writer(folder)
         AsyncCheckpointer(folder).close()
         left = [name for name in os.listdir(folder) if name.endswith("tmp")]
@@ -134,6 +195,31 @@ def kill_often(
         newest = found.step
         first = found.step + 1
     return counts
+
+
+def count_damage(name: str, folder: Path, kills: int, seed: int) -> int:
+    """How many kills left nothing whole of what one of ``PEERS`` had saved."""
+    save, load = PEERS[name]
+    import torch.distributed.checkpoint  # noqa: F401  # rather than in every run
+
+    source = random.Random(seed)
+    damaged = newest = 0
+    for _ in range(kills):
+        told = run_and_kill(save, folder, newest + 1, source.uniform(0.05, 0.25))
+        newest = max([newest, *told])
+        if newest == 0:
+            continue
+        try:
+            whole = check_state(load(folder)) >= newest
+        except BaseException as error:  # such as DCP's CheckpointException
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            whole = False
+        if not whole:
+            damaged += 1
+            shutil.rmtree(folder)  # what a user would have to do
+            newest = 0
+    return damaged
 
 
 def _wait_for_writer(folder: Path) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.job import PackJob
+from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
-from fastload.convert.sources import find_source
+from fastload.convert.sources import Source, find_source
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary, misnamed
 from fastload.convert.targets import Target, check_target, plan_targets
+from fastload.errors import SourceError
 from fastload.store import Store, StoreWriter, WriterHeader
 from fastload.version import __version__
 
@@ -53,7 +55,8 @@ def pack(
         **choices: fields of ``PackOptions`` by name.
 
     Raises:
-        SourceError: ``source`` is no folder of photos.
+        SourceError: ``source`` is no folder of photos, or not one of them can be packed (with
+            ``split_stores``: not one of a split).
         PackError: ``destination`` exists, or cannot be written.
         ResumeError: a half-packed store does not fit ``source`` any more.
         NoSpaceError: the disk is full; after making room the same call goes on.
@@ -88,6 +91,7 @@ def pack(
         listed = {job.writer.path for job in jobs if job.run(progress or Silent())}
         refused = options.strict and tally.count(Severity.PROBLEM) > 0
         if not refused:
+            _require_photos(opened, list(writers.values()), tally)
             for writer in writers.values():
                 writer.publish()
     contents = Contents(photos=sum(writer.committed_count for writer in writers.values()))
@@ -123,6 +127,29 @@ def _writer(target: Target, options: PackOptions) -> StoreWriter:
         options=options.content(),
     )
     return StoreWriter(target.path, header, restart=options.restart, overwrite=options.overwrite)
+
+
+def _require_photos(source: Source, writers: list[StoreWriter], tally: Tally) -> None:
+    """Refuses to publish a store into which none of its files could be packed.
+
+    What was packed for other splits stays, and is gone on with.
+    """
+    empty = [
+        writer for writer in writers if not writer.committed_count and writer.committed_position
+    ]
+    if not empty:
+        return
+    for writer in empty:
+        writer.discard()  # or it would not fit a source that was mended, or other options
+    where = (
+        source.root if len(empty) == len(writers) else f"{source.root}, for {empty[0].path.name}"
+    )
+    reasons = "; ".join(
+        f"{group.count:,} {kind} (such as {printable(group.examples[0].name)}: "
+        f"{group.examples[0].detail})"
+        for kind, group in tally.groups(Severity.PROBLEM).items()
+    )
+    raise SourceError(f"{where}: no file could be packed, and nothing was published: {reasons}")
 
 
 def _look(path: Path, note: OnFinding, *, with_problems: bool) -> Contents:

@@ -319,6 +319,17 @@ class StoreWriter:
             self._file.close()
             lock.close()
 
+    def discard(self) -> None:
+        """Delete the partial file, and close.
+
+        Raises:
+            PackError: the writer was closed.
+            OSError: the file cannot be deleted.
+        """
+        self._lock_or_raise()
+        self.partial_path.unlink()
+        self.close()
+
     def _publication(self) -> Publication:
         return Publication(self._lock_or_raise(), self._file, self._plan, self._state)
 

@@ -107,6 +107,16 @@ def test_strict_gives_code_3_and_no_store(source: Path, tmp_path: Path) -> None:
     assert found["published"] is False
 
 
+def test_a_folder_of_nothing_but_bad_files_gives_code_1_and_no_store(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "bad.jpg").write_bytes(b"")
+    lines = tmp_path / "problems.jsonl"
+    text = run("convert", tmp_path / "src", tmp_path / "o.lmdb", "--problems", lines, code=1)
+    assert "no file could be packed, and nothing was published" in text
+    assert json.loads(lines.read_text())["kind"] == "empty"
+    assert not list(tmp_path.glob("o.lmdb*"))
+
+
 def test_errors_are_one_line(source: Path, store: Path, tmp_path: Path) -> None:
     for arguments, part in (
         (["convert", source, store], "--overwrite"),

@@ -99,6 +99,45 @@ def test_strict_publishes_nothing_where_a_file_is_bad(tmp_path: Path) -> None:
     assert summary.problems_count == 1
 
 
+def test_no_store_is_made_where_no_file_can_be_packed(tmp_path: Path) -> None:
+    photos = image_folder(tmp_path / "photos", classes=1)
+    linked = tmp_path / "linked" / "class_0"
+    linked.mkdir(parents=True)
+    for photo in (photos / "class_0").iterdir():
+        (linked / photo.name).symlink_to(photo)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "a.jpg").write_bytes(b"")
+    (broken / "b.jpg").write_bytes(b"junk")
+    out = tmp_path / "out.lmdb"
+    found: list[Finding] = []
+    with pytest.raises(SourceError, match=r"nothing was published: 4 link-out \(such as class_0/"):
+        pack(linked.parent, out, on_finding=found.append)
+    assert [finding.kind for finding in found] == ["link-out"] * 4
+    with pytest.raises(SourceError, match=r"1 empty \(such as a\.jpg.*1 not-an-image"):
+        pack(broken, out)
+    assert not out.exists()
+    assert not partial_path(out).exists()
+    assert pack(linked.parent, out, follow_links=True).contents.photos == 4  # as the message says
+    with pytest.raises(SourceError, match="nothing was published"):
+        pack(broken, out, overwrite=True)
+    with Store(out) as store:
+        assert len(store) == 4
+
+
+def test_no_store_is_made_where_a_splits_would_be_empty(tmp_path: Path) -> None:
+    image_folder(tmp_path / "src" / "train", classes=2, photos=3)
+    bad = tmp_path / "src" / "val" / "class_0" / "bad.jpg"
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(b"junk")
+    with pytest.raises(SourceError, match=r"src, for out-val\.lmdb: no file could be packed"):
+        pack(tmp_path / "src", tmp_path / "out.lmdb", split_stores=True)
+    assert [path.name for path in tmp_path.glob("out*")] == ["out-train.lmdb.partial"]
+    write_photo(bad)
+    summary = pack(tmp_path / "src", tmp_path / "out.lmdb", split_stores=True)
+    assert (summary.contents.splits, summary.packed_photos) == ({"train": 6, "val": 1}, 1)
+
+
 def test_the_source_is_left_as_it_was(tmp_path: Path) -> None:
     root = image_folder(tmp_path / "src")
     bad_files(root)

@@ -326,6 +326,18 @@ def test_uncommitted_samples_are_not_published(path: Path) -> None:
             writer.append(RECORD, name="b")
 
 
+def test_discarded_leaves_nothing_behind(path: Path) -> None:
+    with StoreWriter(path, HEADER) as writer:
+        writer.report(Problem("a", "b", "c"))
+        writer.commit(1)
+        writer.discard()
+        assert not list(path.parent.iterdir())
+        with pytest.raises(PackError, match="closed"):
+            writer.discard()
+    with StoreWriter(path, HEADER) as writer:
+        assert not writer.resumed
+
+
 def test_a_position_never_goes_back(path: Path) -> None:
     with StoreWriter(path, HEADER) as writer:
         writer.commit(5)

@@ -5,9 +5,9 @@ uses it. Opening takes the folder's own lock, so that processes that start toget
 between them. A file that is not what its name says is replaced by a new one, never cut short: a
 process may be using it.
 
-The folder does not grow for ever: whoever opens a file in it removes those that nobody uses, the
-least recently used first, as far as all together exceed the budget, and any that was not used for
-a month.
+The folder does not grow for ever: whoever opens a file in it removes others that nobody uses, the
+least recently used first, as far as all together exceed its budget, and any that was not used for
+a month. What somebody uses stays, and counts.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def make_room(folder: Path, key: bytes, left_bytes: int) -> None:
             left_bytes -= size
             if (left_bytes < 0 or age > _UNUSED_SECONDS) and _remove_unused(path):
                 left_bytes += size
-        for path in folder.glob(f".*{_PARTIAL}"):  # of processes that died
+        for path in folder.glob(f".*{SUFFIX}.*{_PARTIAL}"):  # of processes that died
             with suppress(OSError):
                 if now - path.lstat().st_mtime > _PARTIAL_SECONDS:
                     path.unlink()

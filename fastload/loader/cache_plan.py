@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import PIL
+from PIL import features
 
 from fastload import _core
 from fastload.engine import Rows
@@ -125,9 +126,10 @@ def _key(rows: Rows, lowered: Lowered) -> bytes:
     An erasing that is left here never erases.
     """
     ops = [op for op in lowered.ops if op[0] != "erase"]
+    lossy = [(name, features.version(name)) for name in ("jpg", "jpg_2000", "webp")]
     parts = (
         _core.kept_pixels_version, __version__, _core.libjpeg_turbo_version(),
-        PIL.__version__, pass_order(), rows.pictures.identity,
+        PIL.__version__, lossy, pass_order(), rows.pictures.identity,
         ops, lowered.channels, lowered.height, lowered.width,
     )  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).digest()

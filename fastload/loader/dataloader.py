@@ -78,8 +78,9 @@ class DataLoader(TorchDataLoader[T_co]):
             same transforms; a file that has changed is decoded again. ``plan()`` tells what is
             kept, or why nothing is. Only on the engine.
         cache_bytes: that the cache may take at most; what does not fit is decoded in each epoch.
-            In a folder this is for all caches in it. "auto": a quarter of the memory that is
-            available, or half of the disk that is free.
+            In a folder, files of other keys that nobody uses are removed where all together would
+            take more. "auto": a quarter of the memory that is available, or half of the disk that
+            is free.
 
     Attributes:
         errors: the samples left out so far, each once.

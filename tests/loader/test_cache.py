@@ -18,7 +18,7 @@ from torch.utils.data import ConcatDataset, Subset, TensorDataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from fastload import DataLoader, LMDBDataset
+from fastload import DataLoader, LMDBDataset, overlap_validation
 from fastload.convert import pack
 from support.caches import COUNT, Reversed, aged, cache_files, child_hits, hits_of, make_loader
 from support.children import child_epoch
@@ -374,6 +374,22 @@ def test_samples_that_cannot_be_read_are_not_kept(damaged, tmp_path):
         assert_same(epoch(loader), expected)
         assert loader.statistics().cache_hits - before == hits
     assert [error.index for error in loader.errors] == [4, 5]
+
+
+def test_prepared_batches_come_from_the_cache(dataset):
+    """What is begun while training runs is looked for there as well, and counted."""
+    train = DataLoader(dataset, batch_size=6, num_workers=1)
+    val = DataLoader(dataset, batch_size=5, num_workers=1, cache="memory")
+    (overlap,) = overlap_validation(train, val, due_in=lambda batches: 0)
+    expected = epoch(DataLoader(dataset, batch_size=5))
+    for hits in (0, COUNT, COUNT):
+        before = val.statistics().cache_hits
+        for _batch in train:
+            pass
+        assert_same(epoch(val), expected)
+        assert val.statistics().cache_hits - before == hits
+    assert overlap.reason is None
+    overlap.close()
 
 
 FULL_DISK = """

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import subprocess
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +207,13 @@ def test_remains_of_processes_that_died_go(others):
     """Those that are an hour old; a younger one may be in the making."""
     folder = others[0].parent
     old, young = folder / ".x.fastload-cache.1.partial", folder / ".y.fastload-cache.2.partial"
-    for path in (old, young):
+    foreign = folder / ".download.partial"
+    for path in (old, young, foreign):
         path.touch()
-    os.utime(old, times=(0, time.time() - 4000))
+    for path in (old, foreign):
+        os.utime(path, times=(0, time.time() - 4000))
     cache_folder.make_room(folder, KEYS[0], 1 << 40)
-    assert (old.exists(), young.exists()) == (False, True)
+    assert (old.exists(), young.exists(), foreign.exists()) == (False, True, True)
 
 
 def test_file_above_a_smaller_budget_is_begun_anew(others):
@@ -255,3 +259,35 @@ def test_folder_of_two_transforms_keeps_both_within_the_budget(photo_store, tmp_
     assert len(cache_files(tmp_path)) == 2
     assert [hits(t, 150_000) for t in (small, STILL, small)] == [COUNT, 0, 0]
     assert len(cache_files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("left_bytes", [0, 4096, 45_056])
+def test_full_disk(photo_store, tmp_path, left_bytes):
+    """A tmpfs that holds nothing more, the first page, or some of the samples."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = 1 << 20
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a small tmpfs can be mounted by root only")
+    try:
+        (folder / "other").write_bytes(bytes(size - left_bytes))
+        dataset = LMDBDataset(photo_store, STILL)
+        expected = epoch(DataLoader(dataset, batch_size=5))
+        loader = DataLoader(dataset, batch_size=5, num_workers=2, cache=folder, cache_bytes=10**7)
+        hits = []
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(3):
+                before = loader.statistics().cache_hits
+                assert_same(epoch(loader), expected)
+                hits.append(loader.statistics().cache_hits - before)
+        assert len(caught) == 1
+        assert "No space left on device" in str(caught[0].message)
+        assert "No space left on device" in loader.plan().notes[-1]
+        assert hits[0] == 0
+        assert hits[1] == hits[2]
+        assert (hits[1] > 5) == (left_bytes > 4096)
+        assert len(cache_files(folder)) == (2 if left_bytes else 1)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     )
     from fastload.loader import DataLoader
     from fastload.overlap import Overlap, overlap_validation
+    from fastload.policy import ValidationPolicy
     from fastload.store import Store, StoreWriter
+    from fastload.subset import stratified_subset
 
     __version__: str
 
@@ -71,10 +73,12 @@ __all__ = [
     "StoreFormatError",
     "StoreWriter",
     "UnsupportedPictureError",
+    "ValidationPolicy",
     "__version__",
     "load_latest",
     "overlap_validation",
     "save",
+    "stratified_subset",
 ]
 
 #: Where each public name lives; names that are not listed live in ``fastload.errors``.
@@ -88,11 +92,13 @@ _HOMES = {
     "SaveHandle": "fastload.checkpoint",
     "Store": "fastload.store",
     "StoreWriter": "fastload.store",
+    "ValidationPolicy": "fastload.policy",
     "__version__": "fastload.version",
     "_core": "fastload.native",
     "load_latest": "fastload.checkpoint",
     "overlap_validation": "fastload.overlap",
     "save": "fastload.checkpoint",
+    "stratified_subset": "fastload.subset",
 }
 
 

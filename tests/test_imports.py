@@ -28,7 +28,7 @@ LAYERS = (
     {"transforms"},
     {"engine"},
     {"loader"},
-    {"profiler", "tune", "overlap", "checkpoint", "background"},
+    {"profiler", "tune", "overlap", "checkpoint", "background", "policy", "subset"},
     {"cli", "integrations"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -36,7 +36,7 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 #: Who may import what takes long to import, or must have one home.
 HOMES = {
     "torch": {"dataset", "sampler", "transforms", "engine", "loader", "profiler", "tune"}
-    | {"overlap", "checkpoint", "background", "integrations"},
+    | {"overlap", "checkpoint", "background", "policy", "integrations"},
     "torchvision": {"transforms", "engine", "loader", "integrations"},
     "lmdb": {"store"},
     "click": {"cli"},

@@ -29,3 +29,29 @@ def read_all(store: Store) -> list[bytes]:
 def child_epoch(loader: Any, queue: Any) -> None:
     """Sends an epoch's checksums."""
     queue.put([float(images.double().sum()) for images, _ in loader])
+
+
+def decide_in_rank(rank: int, port: int, queue: Any) -> None:
+    """What a policy by time decides in one of two ranks, whose validations take differently long.
+
+    Rank 0's take 10 % of an epoch, so that they fit every third time; rank 1's would always fit.
+    """
+    import torch
+
+    from fastload import ValidationPolicy
+
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    now = [0.0]
+    policy = ValidationPolicy(time_share=0.05, clock=lambda: now[0])
+    decisions = []
+    for epoch in range(4):
+        now[0] += 100
+        decision = policy.after_epoch(epoch)
+        decisions.append(bool(decision))
+        if decision:
+            with policy.validating():
+                now[0] += 9 if rank == 0 else 0.1
+    torch.distributed.destroy_process_group()
+    queue.put((rank, decisions))

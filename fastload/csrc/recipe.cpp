@@ -193,6 +193,8 @@ std::array<std::uint8_t, 4> element(double value, DType dtype) {
   return bytes;
 }
 
+bool is_gray(const Fill& fill) { return fill[0] == fill[1] && fill[1] == fill[2]; }
+
 Status refused(const std::string& why) { return Status::error(Code::argument, why); }
 
 }  // namespace
@@ -245,7 +247,7 @@ Status Recipe::check() {
     fill_ = fill;
     padded = true;
     if (other_fill) return refused("two fill colours");
-    if (gray && fill != Fill{}) return refused("a fill colour behind grayscale");
+    if (gray && !is_gray(fill)) return refused("a fill colour behind grayscale");
     return Status::success();
   };
   for (const Operation& op : operations_) {
@@ -268,7 +270,7 @@ Status Recipe::check() {
           return refused("a limit of the longer side that is not above the shorter one");
         }
         if (op.kind == Kind::random_resized_crop &&
-            !(op.low > 0 && op.low <= op.high && op.ratio_low > 0 &&
+            !(op.low >= 0 && op.low <= op.high && op.ratio_low > 0 &&
               op.ratio_low <= op.ratio_high)) {
           return refused("a scale or ratio out of order");
         }
@@ -307,7 +309,7 @@ Status Recipe::check() {
     }
     if (!status.ok()) return status;
   }
-  if (gray_first_ && padded && fill_ != Fill{}) return refused("a fill colour with grayscale");
+  if (gray_first_ && padded && !is_gray(fill_)) return refused("a fill colour with grayscale");
   if (output_.channels == 1 && !gray) return refused("one channel without grayscale");
   if (height != output_.height || width != output_.width) {
     return refused("the last size is not the output's for every picture");

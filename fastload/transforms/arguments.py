@@ -39,14 +39,15 @@ def probability(value: Any) -> float:
     return float(value)
 
 
-def interval(value: Any, what: str, *, above: float) -> tuple[float, float]:
-    """(low, high) with ``above`` < low <= high."""
+def interval(value: Any, what: str, *, zero: bool) -> tuple[float, float]:
+    """(low, high) with 0 < low <= high, or low = 0 where ``zero`` allows it."""
     pair = list(value) if isinstance(value, Sequence) else []
     if len(pair) != 2 or not all(_is_number(bound) for bound in pair):
         raise Refusal(f"expected {what} to be two numbers, found {value!r}")
     low, high = float(pair[0]), float(pair[1])
-    if not (above < low <= high < math.inf):
-        raise Refusal(f"expected {what} to be (min, max), min above {above:g}, found {value!r}")
+    if not ((low > 0 or (zero and low == 0)) and low <= high < math.inf):
+        least = "0 or more" if zero else "above 0"
+        raise Refusal(f"expected {what} to be (min, max), min {least}, found {value!r}")
     return low, high
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastload.transforms.arguments import probability
 from fastload.transforms.origin import Api
 from fastload.transforms.refusal import Refusal
-from fastload.transforms.state import State
+from fastload.transforms.state import State, is_gray
 
 __all__ = ["grayscale", "random_grayscale", "rgb"]
 
@@ -43,6 +43,6 @@ def _gray(state: State, chance: float) -> tuple[State, str]:
         if ("grayscale", 1.0) in state.ops:
             return state, _DONE
         raise Refusal("the engine turns a picture gray once")
-    if state.padded and not state.resized and state.fill != (0, 0, 0):
+    if state.padded and not state.resized and not is_gray(state.fill):
         raise Refusal(f"the picture was padded with {state.fill}, which would turn gray too")
     return state.with_op("grayscale", chance, gray=True), _WHY

@@ -35,11 +35,9 @@ def random_erasing(state: State, transform: Any, api: Api) -> tuple[State, str]:
         raise Refusal(f"expected 1 or {state.ramp.shape[0]} values, found {value!r}")
     erasing = Erasing(
         probability(transform.p),
-        interval(transform.scale, "scale", above=-1),
-        interval(transform.ratio, "ratio", above=0),
+        interval(transform.scale, "scale", zero=True),
+        interval(transform.ratio, "ratio", zero=False),
     )
-    if erasing.scale[0] < 0:
-        raise Refusal(f"expected a scale from 0 to 1, found {transform.scale!r}")
     ramp = state.ramp.clone()
     ramp[..., 256:] = torch.tensor(values)[:, None, None]  # F.erase's own statement
     return replace(state, ramp=ramp, erasing=erasing), "its rectangle is drawn by the engine"

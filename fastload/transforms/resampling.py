@@ -18,8 +18,8 @@ def random_resized_crop(state: State, transform: Any, _api: Api) -> tuple[State,
     _require_resizable(state)
     height, width = size_pair(transform.size)
     filter_name = pixel_filter(transform.interpolation)
-    scale = interval(transform.scale, "scale", above=0)
-    ratio = interval(transform.ratio, "ratio", above=0)
+    scale = interval(transform.scale, "scale", zero=True)
+    ratio = interval(transform.ratio, "ratio", zero=False)
     op = ("random_resized_crop", height, width, *scale, *ratio, FILTERS[filter_name])
     return _resized(state, op, (height, width)), _why(filter_name)
 

@@ -10,12 +10,17 @@ from fastload.transforms.refusal import Refusal
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Color", "Erasing", "Op", "State"]
+__all__ = ["Color", "Erasing", "Op", "State", "is_gray"]
 
 Op = tuple[Any, ...]  # as `_core.Recipe` takes them
 Color = tuple[int, int, int]  # R, G, B from 0 to 255
 
 _BLACK: Color = (0, 0, 0)
+
+
+def is_gray(color: Color) -> bool:
+    """Whether a conversion to gray leaves it as it is: the weights add up to one."""
+    return color[0] == color[1] == color[2]
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class State:
             raise Refusal("it may pad what was cropped after it was resized or padded")
         if self.padded and fill != self.fill:
             raise Refusal(f"it pads with {fill}, an earlier transform with {self.fill}")
-        if self.gray and fill != _BLACK:
+        if self.gray and not is_gray(fill):
             raise Refusal(f"it pads with {fill} after a conversion to gray")
         return replace(self, padded=True, fill=fill)
 

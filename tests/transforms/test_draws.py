@@ -42,7 +42,12 @@ def boxes_of(get_params: Any, count: int = COUNT) -> np.ndarray:
 @pytest.mark.parametrize("size", [(300, 400), (400, 301), (64, 64)])
 @pytest.mark.parametrize(
     ("scale", "ratio"),
-    [((0.08, 1.0), (3 / 4, 4 / 3)), ((0.3, 0.5), (1.0, 1.0)), ((0.5, 1.0), (0.2, 5.0))],
+    [
+        ((0.08, 1.0), (3 / 4, 4 / 3)),
+        ((0.3, 0.5), (1.0, 1.0)),
+        ((0.5, 1.0), (0.2, 5.0)),
+        ((0.0, 0.1), (3 / 4, 4 / 3)),
+    ],
 )
 def test_random_resized_crops_are_distributed_as_torchvisions(
     size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]

@@ -67,6 +67,11 @@ LISTS: dict[str, Any] = {
     "padded in a colour, then gray": lambda t: [
         t.Resize((20, 31)), t.Pad(3, fill=(250, 3, 90)), t.Grayscale(3)
     ],
+    "gray, then padded in gray": lambda t: [t.Resize((20, 31)), t.Grayscale(3), t.Pad(3, fill=90)],
+    "one channel, then padded in gray": lambda t: [t.Resize((9, 8)), t.Grayscale(), t.Pad(3, 200)],
+    "padded in gray, before gray and behind it": lambda t: [
+        t.Resize((9, 8)), t.Pad(3, 7), t.Grayscale(), t.Pad(1, 7)
+    ],
     "gray again": lambda t: [t.Grayscale(), t.Grayscale(3), t.RandomGrayscale(), t.Resize((9, 9))],
     "never": lambda t: [
         t.Resize((20, 31)), t.RandomHorizontalFlip(0), t.RandomVerticalFlip(0.0),
@@ -143,6 +148,8 @@ def test_one_size_for_all_pictures_lets_short_lists_run() -> None:
         for transforms in (
             [t.RandomHorizontalFlip(1.0), *to_float(t), t.Normalize([0.5] * 3, [0.2] * 3)],
             [t.Pad(4, fill=9), t.PILToTensor()],
+            [t.Grayscale(3), t.Pad(4, fill=90), t.PILToTensor()],
+            [t.Pad(4, fill=(90, 90, 90)), t.Grayscale(), t.PILToTensor()],
             [t.Resize(20), t.PILToTensor()],
             [t.Resize(20, max_size=21), t.PILToTensor()],
             [t.CenterCrop(20), t.Pad(3, fill=7), t.PILToTensor()],

@@ -64,9 +64,11 @@ REFUSED: dict[str, tuple[list[Any], Any, str]] = {
     "two fills": ([SIZED, v1.Pad(1, 5)], v1.Pad(1, 6), "an earlier transform with (5, 5, 5)"),
     "pad after crop": ([SIZED, v1.CenterCrop(9)], v1.Pad(1), "it may pad what was cropped"),
     "centre pad in white": ([SIZED, v1.Pad(1, 255)], v1.CenterCrop(30), "an earlier transform"),
-    "colour after gray": ([SIZED, v1.Grayscale(3)], v1.Pad(1, 9), "after a conversion to gray"),
+    "colour after gray": (
+        [SIZED, v1.Grayscale(3)], v1.Pad(1, (9, 9, 8)), "after a conversion to gray"
+    ),
     "gray after colour": (
-        [v1.RandomCrop(9), v1.Pad(1, 9)], v1.Grayscale(3), "which would turn gray too"
+        [v1.RandomCrop(9), v1.Pad(1, (9, 8, 9))], v1.Grayscale(3), "which would turn gray too"
     ),
     "pad after a pad by chance": ([v1.CenterCrop(9)], v1.Pad(1), "it may pad what was cropped"),
     "gray twice": (
@@ -136,6 +138,7 @@ def test_a_transform_whose_repr_fails_is_called_by_its_class() -> None:
 REFUSED_AT_FIRST: dict[str, tuple[Callable[[], Any], str]] = {
     "order of scale": (lambda: v1.RandomResizedCrop(8, (1.0, 0.1)), "scale to be (min, max)"),
     "order of ratio": (lambda: v2.RandomResizedCrop(8, ratio=(2.0, 1.0)), "ratio to be (min, max)"),
+    "negative scale": (lambda: v1.RandomResizedCrop(8, (-0.1, 1.0)), "min 0 or more"),
     "ratio of nothing": (lambda: v1.RandomResizedCrop(8, ratio=(0.0, 1.0)), "min above 0"),
     "fractional size": (lambda: v1.RandomResizedCrop((8.5, 8)), "a height to be an int"),
     "no size": (lambda: v1.CenterCrop(0), "a height to be an int of at least 1, found 0"),

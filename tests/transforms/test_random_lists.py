@@ -47,6 +47,14 @@ LISTS: dict[str, tuple[Any, dict[str, Any]]] = {
         lambda t: [t.RandomResizedCrop((24, 40), (0.01, 0.2), (0.1, 9.0)), *to_float(t)],
         {},
     ),
+    "crops of any size": (
+        lambda t: [t.RandomResizedCrop((24, 40), (0.0, 1.0)), *to_float(t)],
+        {},
+    ),
+    "crops of nothing": (
+        lambda t: [t.RandomResizedCrop((24, 40), (0.0, 0.0)), *to_float(t)],
+        {},
+    ),
     "both flips": (
         lambda t: [
             t.RandomResizedCrop(24), t.RandomHorizontalFlip(0.4), t.RandomVerticalFlip(0.6),
@@ -88,6 +96,10 @@ LISTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "sometimes gray before the resize": (
         lambda t: [t.RandomGrayscale(0.5), t.RandomResizedCrop(24), *to_float(t)],
         {"gray_first": True},
+    ),
+    "sometimes gray, and padded in gray": (
+        lambda t: [t.RandomGrayscale(0.5), t.RandomCrop(32, 4, True, fill=77), *to_float(t)],
+        {"fill": (77, 77, 77)},
     ),
     "one channel": (
         lambda t: [t.RandomResizedCrop(24), t.Grayscale(), *to_float(t, normalize=False),

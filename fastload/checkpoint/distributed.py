@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import atexit
+import inspect
 import os
-import re
-import shutil
 import threading
+import weakref
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -18,16 +18,16 @@ from torch.distributed.checkpoint.filesystem import FileSystemWriter
 from torch.distributed.checkpoint.state_dict_loader import load as load_sharded
 from torch.distributed.checkpoint.state_dict_saver import async_save
 
-from fastload.checkpoint.file_ops import FileOps
+from fastload.checkpoint.folder import Mode, Retention, SkippedCheckpoint
 from fastload.checkpoint.handle import SaveHandle
+from fastload.checkpoint.load import LoadedCheckpoint
+from fastload.checkpoint.record import make_info
+from fastload.checkpoint.sharded_folder import ShardedFolder
 from fastload.checkpoint.write_file import explain
-from fastload.errors import CheckpointError, CheckpointSkippedError
+from fastload.errors import CheckpointDamagedError, CheckpointError, CheckpointSkippedError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_NAME = re.compile(r"step-(\d{9,})")
-_SUFFIX = ".fastload-dcp"
 
 
 class DistributedCheckpointer:
@@ -38,14 +38,18 @@ class DistributedCheckpointer:
     ranks' files are written and synced, so that one with a name is complete. There is one buffer
     (torch's): a save waits for the one before it, or is skipped.
 
-    Without an initialised process group it saves this process's state alone.
+    Without an initialised process group it saves this process's state alone. With one, it makes
+    two small groups of its own with backend gloo, so that nothing in the background meets the
+    collectives of training.
 
     Args:
         folder: made where it is missing. Rank 0 removes leftovers of killed runs in it.
-        keep_last: keep so many of the newest checkpoints; None keeps all.
-        on_busy: "wait" for the save before, or "skip" this one. With "skip", ranks must agree, so
-            rank 0 decides for all.
-        process_group: one with a CPU backend, as ``async_save`` asks for; None: the default.
+        keep_last, keep_every, best, mode: which checkpoints stay, as in ``AsyncCheckpointer``.
+        on_busy: "wait" for the save before, or "skip" this one, as rank 0 decides for all.
+        process_group: whose ranks save together; None: all.
+
+    Raises:
+        CheckpointError: the folder cannot be made.
     """
 
     def __init__(
@@ -53,6 +57,9 @@ class DistributedCheckpointer:
         folder: str | os.PathLike[str],
         *,
         keep_last: int | None = None,
+        keep_every: int = 0,
+        best: str = "",
+        mode: Mode = "max",
         on_busy: Literal["wait", "skip"] = "wait",
         process_group: Any = None,
     ) -> None:
@@ -62,19 +69,31 @@ class DistributedCheckpointer:
                 f"found {on_busy!r} and {keep_last}"
             )
         self.folder = Path(folder).absolute()
-        self._keep_last = keep_last
         self._on_busy = on_busy
-        self._group = process_group
         self._alone = not (dist.is_available() and dist.is_initialized())
         self._first = self._alone or dist.get_rank(process_group) == 0
-        self._ops = FileOps()
+        self._save_group = self._talk_group = None
+        if not self._alone:
+            self._save_group, self._talk_group = (
+                _own_group(process_group),
+                _own_group(process_group),
+            )
+        self._files = ShardedFolder(self.folder, Retention(keep_last, keep_every, best, mode))
         self._handle: SaveHandle | None = None
         self._thread: threading.Thread | None = None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._first:
-            self._remove_leftovers()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self._first:
+                self._files.clear()
+                found = self._files.checkpoints()
+                self._sequence = max((one.record.sequence for one in found), default=0)
+        except OSError as error:
+            raise explain(error, self.folder, "a file in the folder") from error
+        self._at_exit = _close_at_exit(self)
 
-    def save(self, state: dict[str, Any], *, step: int) -> SaveHandle:
+    def save(
+        self, state: dict[str, Any], *, step: int, metrics: Mapping[str, Any] | None = None
+    ) -> SaveHandle:
         """Copy this rank's part of the state and have it written.
 
         The handle of rank 0 is the one that says the checkpoint stands under its name; other ranks'
@@ -83,31 +102,30 @@ class DistributedCheckpointer:
         Raises:
             CheckpointError: the save before failed, and nobody was told; nothing is saved now.
         """
-        path = self.folder / f"step-{step:09d}"
+        if step < 0:
+            raise ValueError(f"expected a step of at least 0, found {step}")
+        numbers = {name: float(value) for name, value in (metrics or {}).items()}
+        handle = SaveHandle(step, self._files.path(step))
         busy = self._handle is not None and not self._handle.done()
-        if self._on_busy == "skip" and self._agree(busy):
-            handle = SaveHandle(step, path)
+        if self._on_busy == "skip" and self._said_by_first(busy):
             handle._end(CheckpointSkippedError(f"step {step} was left out: the disk is behind"))
             return handle
         self.wait()
-        temporary = self.folder / f".{path.name}{_SUFFIX}"
-        lock = self._begin(temporary) if self._first else -1
-        handle = SaveHandle(step, path)
+        lock = self._files.begin(step) if self._first else -1
+        options: dict[str, Any] = {"process_group": self._save_group}
+        if self._alone and "no_dist" in inspect.signature(async_save).parameters:
+            options["no_dist"] = True  # older releases see by themselves that there is no group
+        writer = FileSystemWriter(self._files.temporary(step), sync_files=True)
         try:
-            future = async_save(
-                state,
-                storage_writer=FileSystemWriter(temporary, sync_files=True),
-                process_group=self._group,
-                no_dist=self._alone,
-            )
+            future = async_save(state, storage_writer=writer, **options)
         except BaseException:
-            if lock >= 0:
-                os.close(lock)
+            if self._first:
+                self._files.end(step, lock)
             raise
         assert isinstance(future, Future)
         self._handle = handle
         self._thread = threading.Thread(
-            target=self._finish, args=(future, handle, temporary, lock), daemon=True
+            target=self._finish, args=(future, handle, numbers, lock), daemon=True
         )
         self._thread.start()
         return handle
@@ -125,25 +143,52 @@ class DistributedCheckpointer:
         if handle is not None and (error := handle._take_error()) is not None:
             raise error
 
-    def load_latest(self, state: dict[str, Any]) -> int | None:
-        """Load the newest complete checkpoint into a state, in place; its step, or None.
+    def load_latest(self, state: dict[str, Any]) -> LoadedCheckpoint | None:
+        """Load the newest complete checkpoint into a state, in place; None where there is none.
 
-        torch's format has no checksums: damage is found only where it cannot be read.
+        torch's format has no checksums: damage is found only where it cannot be read, and then the
+        checkpoint before is loaded.
 
         Raises:
-            Exception: whatever ``torch.distributed.checkpoint.load`` raises.
+            CheckpointDamagedError: there are some, and none can be read.
         """
         self.wait()
-        steps = sorted(self._steps())
-        if not steps:
-            return None
-        path = self.folder / f"step-{steps[-1]:09d}"
-        load_sharded(state, checkpoint_id=path, process_group=self._group, no_dist=self._alone)
-        return steps[-1]
+        found = self._said_by_first(self._files.checkpoints() if self._first else None)
+        skipped: list[SkippedCheckpoint] = []
+        for checkpoint in found:
+            try:
+                load_sharded(
+                    state, checkpoint_id=checkpoint.path, process_group=self._save_group,
+                    no_dist=self._alone,
+                )  # fmt: skip
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # torch's CheckpointException is no Exception
+                skipped.append(
+                    SkippedCheckpoint(checkpoint.path, f"{type(error).__name__}: {error}")
+                )
+                continue
+            record = checkpoint.record
+            metrics = dict(record.metrics)
+            return LoadedCheckpoint(state, record.step, metrics, checkpoint.path, skipped)
+        if skipped:
+            reasons = "; ".join(f"{skip.path.name}: {skip.reason}" for skip in skipped)
+            raise CheckpointDamagedError(
+                f"{self.folder} holds {len(skipped)} checkpoints, and none can be read: {reasons}"
+            )
+        return None
 
     def close(self) -> None:
-        """As ``wait``."""
-        self.wait()
+        """As ``wait``, and give torch's groups back; also at the interpreter's exit."""
+        atexit.unregister(self._at_exit)
+        try:
+            self.wait()
+        finally:
+            if dist.is_available() and dist.is_initialized():
+                for group in (self._save_group, self._talk_group):
+                    if group is not None:
+                        dist.destroy_process_group(group)
+            self._save_group = self._talk_group = None
 
     def __enter__(self) -> Self:
         return self
@@ -156,12 +201,15 @@ class DistributedCheckpointer:
     ) -> None:
         self.close()
 
-    def _finish(self, future: Future[Any], handle: SaveHandle, temporary: Path, lock: int) -> None:
+    def _finish(
+        self, future: Future[Any], handle: SaveHandle, metrics: dict[str, float], lock: int
+    ) -> None:
         error: CheckpointError | None = None
         try:
             future.result()
             if self._first:
-                self._publish(temporary, handle.path)
+                self._sequence += 1
+                self._files.publish(handle.step, make_info(handle.step, self._sequence, metrics))
         except OSError as caught:
             error = explain(caught, handle.path)
             error.__cause__ = caught
@@ -170,58 +218,34 @@ class DistributedCheckpointer:
                 f"step {handle.step} could not be saved: {type(caught).__name__}: {caught}"
             )
             error.__cause__ = caught
-        if lock >= 0:
-            if error is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
-            os.close(lock)
+        if self._first:
+            self._files.end(handle.step, lock)
         handle._end(error)
 
-    def _publish(self, temporary: Path, path: Path) -> None:
-        self._ops.sync_folder(temporary)
-        if path.exists():  # the same step again: a folder cannot be replaced in one step
-            self._remove(path)
-        self._ops.rename(temporary, path)
-        self._ops.sync_folder(self.folder)
-        if self._keep_last is not None:
-            for step in sorted(self._steps())[: -self._keep_last]:
-                if path.name != f"step-{step:09d}":
-                    self._remove(self.folder / f"step-{step:09d}")
-
-    def _remove(self, path: Path) -> None:
-        # Renamed first: what has its name is complete, also when this is killed half-way.
-        aside = self.folder / f".{path.name}.old{_SUFFIX}"
-        shutil.rmtree(aside, ignore_errors=True)
-        self._ops.rename(path, aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
-    def _steps(self) -> list[int]:
-        matches = map(_NAME.fullmatch, os.listdir(self.folder))
-        return [int(match[1]) for match in matches if match and (self.folder / match[0]).is_dir()]
-
-    def _begin(self, temporary: Path) -> int:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._ops.lock(descriptor)
-        return descriptor
-
-    def _remove_leftovers(self) -> None:
-        for name in os.listdir(self.folder):
-            if not name.endswith(_SUFFIX):
-                continue
-            with contextlib.suppress(OSError):
-                descriptor = os.open(self.folder / name, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(self.folder / name)
-                finally:
-                    os.close(descriptor)
-
-    def _agree(self, mine: bool) -> bool:
+    def _said_by_first(self, mine: Any) -> Any:
         """What rank 0 says."""
         if self._alone:
             return mine
         said = [mine]
-        source = dist.get_global_rank(self._group, 0) if self._group is not None else 0
-        dist.broadcast_object_list(said, src=source, group=self._group)
+        source = dist.get_global_rank(self._talk_group, 0)  # type: ignore[arg-type]
+        dist.broadcast_object_list(said, src=source, group=self._talk_group)
         return said[0]
+
+
+def _own_group(like: Any) -> Any:
+    """A group of the same ranks that nobody else uses."""
+    ranks = None if like is None else dist.get_process_group_ranks(like)
+    return dist.new_group(ranks, backend="gloo", use_local_synchronization=like is not None)
+
+
+def _close_at_exit(checkpointer: DistributedCheckpointer) -> Callable[[], None]:
+    """Registered; does not keep the checkpointer alive."""
+    reference = weakref.ref(checkpointer)
+    pid = os.getpid()
+
+    def close() -> None:
+        found = reference()
+        if found is not None and os.getpid() == pid:
+            found.close()
+
+    return atexit.register(close)

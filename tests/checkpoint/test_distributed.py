@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ import torch
 import torch.distributed as dist
 
 from fastload.checkpoint import DistributedCheckpointer
-from fastload.errors import CheckpointError
+from fastload.checkpoint.file_ops import FileOps
+from fastload.errors import CheckpointDamagedError, CheckpointError
+from support.forked import in_child
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -40,19 +43,34 @@ def state(step: int) -> dict[str, Any]:
 
 
 def test_saved_published_kept_and_loaded(tmp_path: Path, group: str):
-    """Two stay, and nothing else."""
+    """Two stay, and nothing else; nothing of the state as it was after save."""
     folder = tmp_path / "run"
     with DistributedCheckpointer(folder, keep_last=2) as checkpointer:
         for step in (1, 2, 3, 3):
             value = state(step)
-            handle = checkpointer.save(value, step=step)
+            handle = checkpointer.save(value, step=step, metrics={"loss": 1 / step})
             value["weights"].fill_(-1)
         assert handle.result(60) == folder / "step-000000003"
         into = state(0)
-        assert checkpointer.load_latest(into) == 3
-        assert into["step"] == 3
-        assert into["weights"].unique().tolist() == [3]
+        found = checkpointer.load_latest(into)
+    assert found is not None
+    assert (found.step, found.metrics, found.skipped) == (3, {"loss": 1 / 3}, [])
+    assert found.state is into
+    assert into["step"] == 3
+    assert into["weights"].unique().tolist() == [3]
     assert sorted(os.listdir(folder)) == ["step-000000002", "step-000000003"]
+
+
+def test_the_best_and_every_tenth_stay_and_the_newest_is_what_was_saved_last(tmp_path: Path):
+    """As in AsyncCheckpointer, also in a run that goes back."""
+    folder = tmp_path / "run"
+    with DistributedCheckpointer(folder, keep_last=1, keep_every=10, best="m") as checkpointer:
+        for step, value in ((10, 1), (11, 9), (12, 3), (5, 2)):
+            checkpointer.save(state(step), step=step, metrics={"m": value})
+        found = checkpointer.load_latest(state(0))
+    assert found is not None
+    assert found.step == 5
+    assert sorted(int(name[5:]) for name in os.listdir(folder)) == [5, 10, 11]
 
 
 def test_error_is_raised_by_the_next_call(tmp_path: Path):
@@ -66,21 +84,82 @@ def test_error_is_raised_by_the_next_call(tmp_path: Path):
     assert os.listdir(folder) == ["step-000000001"]
 
 
-def test_leftovers_go_at_the_next_start(tmp_path: Path):
-    """Killed in the middle of a save: not under its name."""
-    code = f"""
-import os, torch
-from fastload import DistributedCheckpointer
-from fastload.checkpoint import distributed
-distributed.DistributedCheckpointer._publish = lambda *a: os.kill(os.getpid(), 9)
-DistributedCheckpointer({str(tmp_path)!r}).save(dict(a=torch.ones(3)), step=1).result()
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], check=False, timeout=100, cwd="/"
-    )
-    assert done.returncode == -9
-    assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == []
-    assert len(os.listdir(tmp_path)) == 1
+def test_unreadable_ones_are_skipped_and_named(tmp_path: Path):
+    """As far as torch's format can tell."""
     checkpointer = DistributedCheckpointer(tmp_path)
-    assert os.listdir(tmp_path) == []
-    assert checkpointer.load_latest(state(0)) is None
+    for step in (1, 2):
+        checkpointer.save(state(step), step=step).result(60)
+    (tmp_path / "step-000000002" / ".metadata").unlink()
+    found = checkpointer.load_latest(state(0))
+    assert found is not None
+    assert found.step == 1
+    assert [skip.path.name for skip in found.skipped] == ["step-000000002"]
+    (tmp_path / "step-000000001" / ".metadata").unlink()
+    with pytest.raises(CheckpointDamagedError, match="2 checkpoints, and none can be read"):
+        checkpointer.load_latest(state(0))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
+def test_killed_while_a_step_is_replaced(tmp_path: Path, killed_at: int):
+    """There is one of that step at any time, or the next start puts it back; nothing is left."""
+    with DistributedCheckpointer(tmp_path) as checkpointer:
+        checkpointer.save(state(1), step=1).result(60)
+
+    def run() -> None:
+        rename, calls = FileOps.rename, []
+
+        def counted(ops: FileOps, source: Path, target: Path) -> None:
+            calls.append(source)
+            if len(calls) == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(ops, source, target)
+
+        FileOps.rename = counted  # type: ignore[method-assign]
+        DistributedCheckpointer(tmp_path).save(state(2), step=1).result()
+
+    assert in_child(run) == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) > 1
+    checkpointer = DistributedCheckpointer(tmp_path)
+    assert os.listdir(tmp_path) == ["step-000000001"]
+    into = state(0)
+    assert checkpointer.load_latest(into) is not None
+    assert into["weights"].unique().tolist() == [2 if killed_at == 3 else 1]
+
+
+RANK = """
+import sys, torch, torch.distributed as dist
+from fastload import DistributedCheckpointer
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}.meet", rank=rank, world_size=2)
+with DistributedCheckpointer(sys.argv[2], keep_last=2, on_busy="skip") as checkpointer:
+    for step in range(5):
+        handle = checkpointer.save({f"part{rank}": torch.full((100_000,), step + rank)}, step=step)
+        for _ in range(20):  # training's own collectives, meanwhile
+            total = torch.ones(1)
+            dist.all_reduce(total)
+            assert total == 2
+        if step in (0, 4):
+            checkpointer.wait()
+    checkpointer.save({f"part{rank}": torch.full((100_000,), 9 + rank)}, step=9).result()
+    into = {f"part{rank}": torch.zeros(100_000, dtype=torch.int64)}
+    found = checkpointer.load_latest(into)
+    assert found.step == 9 and found.skipped == []
+    assert into[f"part{rank}"].unique().tolist() == [9 + rank]
+dist.destroy_process_group()
+"""
+
+
+def test_two_ranks_save_one_checkpoint(tmp_path: Path):
+    """Together, skipping together, while training talks, too."""
+    folder = tmp_path / "run"
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", RANK, str(rank), str(folder)], cwd="/"
+        )
+        for rank in range(2)
+    ]
+    assert [rank.wait(200) for rank in ranks] == [0, 0]
+    assert len(os.listdir(folder)) == 2
+    names = os.listdir(folder / "step-000000009")
+    assert {"__0_0.distcp", "__1_0.distcp", ".metadata", "fastload.json"} <= set(names)

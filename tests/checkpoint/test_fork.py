@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import threading
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from fastload.checkpoint.arena import Arena
 from fastload.checkpoint.file_ops import FileOps
 from fastload.checkpoint.temporary import create_temporary, remove_leftovers
 from fastload.errors import CheckpointError
+from support.forked import in_child
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -33,23 +31,6 @@ class HeldDisk(FileOps):
         self.reached.set()
         assert self.go_on.wait(60)
         super().sync(descriptor)
-
-
-def in_child(run: Callable[[], None]) -> int:
-    """The exit code of a forked child; minus the signal that ended it."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(30)  # whatever hangs here would hang there for ever
-            run()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])

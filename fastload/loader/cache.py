@@ -107,7 +107,7 @@ class CacheKeeper:
         problem = None if plan is None or self._opened is None else self._opened.problem(plan)
         if problem and not self._warned:
             self._warned = True
-            warnings.warn(f"cache={_place(plan)!r}: {problem}", stacklevel=5)
+            warnings.warn(f"cache={_place(plan)!r}: {problem}", stacklevel=7)
 
     def open(self, plan: CachePlan | None) -> Any:
         """The core's cache; None where there is none, or none can be had."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,6 +117,22 @@ def test_batches_are_the_same_from_the_cache(engine, files, file, each_simd, kin
             found, had = batch_of(engine, files, made, cache_of(file, **shape))
             assert had == hits
             assert found.tobytes() == expected.tobytes()
+
+
+def test_slots_are_as_the_documents_say(engine, files, file):
+    """Magic, number, fingerprint, checksum, zeros, then the planes."""
+    found, _ = batch_of(engine, files, _core.Recipe(OPS, **SHAPE), cache_of(file))
+    assert SLOT % 64 == 0
+    fingerprints, checksums = set(), set()
+    for index in range(COUNT):
+        slot = os.pread(file, SLOT, HEADER + index * SLOT)
+        magic, number, fingerprint, checksum = struct.unpack_from("<8sQQQ", slot)
+        assert (magic, number, slot[32:64]) == (b"FLCSLOT1", index, bytes(32))
+        assert slot[64:][: found[index].size] == found[index].tobytes()
+        fingerprints.add(fingerprint)
+        checksums.add(checksum)
+    assert len(fingerprints) == len(checksums) == COUNT
+    assert os.fstat(file).st_size == HEADER + COUNT * SLOT
 
 
 def test_bytes_without_a_table(engine, files, file):

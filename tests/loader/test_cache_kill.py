@@ -1,0 +1,60 @@
+"""Processes that are killed while they fill a folder: right batches afterwards, and no remains."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastload import DataLoader, LMDBDataset
+from support.caches import COUNT, cache_files, hits_of
+from support.loaders import STILL, assert_same, epoch
+
+pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+
+
+def fill(store: Path, folder: Path, progress: int) -> None:
+    """In a child: a byte for each batch, and then it waits to be killed."""
+    loader: Any = DataLoader(LMDBDataset(store, STILL), num_workers=1, cache=folder)
+    for _batch in loader:
+        os.write(progress, b".")
+    signal.pause()
+
+
+def test_killed_at_any_moment(photo_store, tmp_path):
+    """Twenty times two processes that fill one file, killed one after the other."""
+    dataset = LMDBDataset(photo_store, STILL)
+    expected = epoch(DataLoader(dataset, batch_size=5))
+    draws = random.Random(13)
+    found = []
+    for number in range(20):
+        folder = tmp_path / str(number)
+        reader, writer = os.pipe()
+        children = []
+        for _ in range(2):
+            child = os.fork()
+            if child == 0:
+                try:
+                    fill(photo_store, folder, writer)
+                finally:
+                    os._exit(1)
+            children.append(child)
+        os.close(writer)
+        for child in children:
+            os.read(reader, draws.randrange(1, 8))
+            os.kill(child, signal.SIGKILL)
+            assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        os.close(reader)
+        loader = DataLoader(dataset, batch_size=5, cache=folder)
+        assert_same(epoch(loader), expected)
+        found.append(loader.statistics().cache_hits)
+        assert hits_of(loader) == COUNT
+        names = [path.name for path in cache_files(folder)]
+        assert sum(name.endswith(".fastload-cache") for name in names) == 1
+        # One that was killed while it made its file leaves that for an hour.
+        assert all(name.endswith((".fastload-cache", ".partial")) for name in names)
+    assert any(0 < hits < COUNT for hits in found), found  # some were killed in the middle

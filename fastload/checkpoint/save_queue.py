@@ -23,14 +23,14 @@ NICENESS = 10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A snapshot that is to be written.
+    """A snapshot that is to be written, or, without an arena, something else in its turn.
 
     Attributes:
-        run: writes it; raises what went wrong. Takes a function to call once the arena is free.
+        run: does it; raises what went wrong. Takes a function to call once the arena is free.
     """
 
     handle: SaveHandle
-    arena: Arena
+    arena: Arena | None
     run: Callable[[Callable[[], None]], None]
 
 
@@ -63,6 +63,7 @@ class SaveQueue:
         with self._changed:
             if not self._free and on_busy == "latest" and self._pending:
                 job = self._pending.popleft()
+                assert job.arena is not None, "only saves are queued where they may be left out"
                 job.handle._end(
                     CheckpointSkippedError(
                         f"step {job.handle.step} was left out for a later save: the disk is behind"
@@ -94,6 +95,8 @@ class SaveQueue:
 
     def wait(self) -> None:
         """Until no job is left."""
+        if os.getpid() != self._pid:
+            return  # see ``abandon``
         with self._changed:
             self._changed.wait_for(lambda: not self._pending and not self._running)
 
@@ -102,6 +105,8 @@ class SaveQueue:
 
         May be interrupted and called again; nothing that was put is lost.
         """
+        if os.getpid() != self._pid:
+            return
         self.wait()
         self.abandon()
         if self._thread is not None:
@@ -146,7 +151,7 @@ class SaveQueue:
 
         def free() -> None:
             nonlocal freed
-            if not freed:
+            if not freed and job.arena is not None:
                 freed = True
                 self.give_back(job.arena)
 

@@ -16,21 +16,10 @@ from fastload.checkpoint.arena import Arena
 from fastload.checkpoint.file_ops import FileOps
 from fastload.checkpoint.temporary import create_temporary, remove_leftovers
 from fastload.errors import CheckpointError
+from support.disks import HeldDisk
 from support.forked import in_child
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-
-
-class HeldDisk(FileOps):
-    """Syncing a file waits until it may go on."""
-
-    def __init__(self) -> None:
-        self.reached, self.go_on = threading.Event(), threading.Event()
-
-    def sync(self, descriptor: int) -> None:
-        self.reached.set()
-        assert self.go_on.wait(60)
-        super().sync(descriptor)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])
@@ -79,7 +68,7 @@ def test_a_child_says_that_it_cannot_save_or_know(tmp_path: Path):
         checkpointer.close()
 
     assert in_child(run) == 0
-    disk.go_on.set()
+    disk.let_through(9)
     checkpointer.close()
     assert handle.result() == tmp_path / "step-000000001.pt"
 
@@ -141,7 +130,7 @@ def test_linked_names_do_not_wait_for_children(tmp_path: Path):
     handle = checkpointer.save({"a": torch.ones(10)}, step=1)
     assert disk.reached.wait(60)
     child, end = forked_for_long()
-    disk.go_on.set()
+    disk.let_through(9)
     handle.result(60)
     os.close(end)
     os.waitpid(child, 0)

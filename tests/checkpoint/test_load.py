@@ -20,8 +20,6 @@ from fastload.errors import CheckpointDamagedError, CheckpointError
 @pytest.fixture(params=["torch", "safetensors"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Three checkpoints."""
-    if request.param == "safetensors":
-        pytest.importorskip("safetensors")
     with AsyncCheckpointer(tmp_path, format=request.param, last_name="") as checkpointer:
         for step in (1, 2, 3):
             values = {"a": torch.full((600,), step), "b": torch.arange(100_000)}

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastload.background import BackgroundJob, BackgroundWorker, CocoMeanAP
     from fastload.checkpoint import (
         AsyncCheckpointer,
         DistributedCheckpointer,
@@ -48,10 +49,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncCheckpointer",
+    "BackgroundJob",
+    "BackgroundWorker",
     "BuildError",
     "CheckpointDamagedError",
     "CheckpointError",
     "CheckpointSkippedError",
+    "CocoMeanAP",
     "DataLoader",
     "DecodeError",
     "DistributedCheckpointer",
@@ -84,6 +88,9 @@ __all__ = [
 #: Where each public name lives; names that are not listed live in ``fastload.errors``.
 _HOMES = {
     "AsyncCheckpointer": "fastload.checkpoint",
+    "BackgroundJob": "fastload.background",
+    "BackgroundWorker": "fastload.background",
+    "CocoMeanAP": "fastload.background",
     "DataLoader": "fastload.loader",
     "DistributedCheckpointer": "fastload.checkpoint",
     "LMDBDataset": "fastload.dataset",

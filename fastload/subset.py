@@ -57,7 +57,7 @@ def stratified_subset(
 def _shares(members: NDArray[Any], count: int) -> NDArray[Any]:
     """How many of each class: in proportion, ``count`` in all, 1 at least if there is room."""
     exact = members * (count / members.sum())
-    shares = np.floor(exact).astype(np.int64)
+    shares: NDArray[np.int64] = np.floor(exact).astype(np.int64)
     if count >= len(members):
         shares = np.maximum(shares, 1)
     while (missing := count - int(shares.sum())) != 0:

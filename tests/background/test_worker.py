@@ -1,0 +1,383 @@
+"""Functions called behind training's back: all of them, in order, and their errors."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fastload import BackgroundWorker
+from support.background import fail, kill_itself, process_id, square, unpicklable
+from support.loaders import holdings, settled
+
+
+@pytest.fixture
+def work() -> Any:
+    """Closed at the end, whatever has happened."""
+    with BackgroundWorker() as worker:
+        yield worker
+
+
+class Gate:
+    """A job that runs until it is opened."""
+
+    def __init__(self) -> None:
+        self.entered, self._open = threading.Event(), threading.Event()
+
+    def __call__(self, value: Any = None) -> Any:
+        self.entered.set()
+        assert self._open.wait(20)
+        return value
+
+    def open(self) -> None:
+        """Let it go on."""
+        self._open.set()
+
+
+def test_a_job_is_a_future(work):
+    """Result, state and exception."""
+    gate = Gate()
+    job = work.submit(gate, 3)
+    assert gate.entered.wait(20)
+    assert not job.done()
+    assert work.pending == 1
+    gate.open()
+    assert job.result(20) == 3
+    assert job.exception() is None
+
+
+def test_a_stream_keeps_its_order_and_streams_run_beside_each_other(work):
+    """A slow plot does not hold up the log."""
+    gate, seen = Gate(), []
+    work.submit(gate, stream="plots")
+    for number in range(50):
+        work.submit(seen.append, number, stream="log")
+    work.submit(seen.append, "plot", stream="plots")
+    assert settled(lambda: len(seen) == 50)
+    gate.open()
+    work.wait()
+    assert seen == [*range(50), "plot"]
+
+
+def test_what_is_passed_is_copied(work):
+    """Training goes on with it."""
+    gate, tensor = Gate(), torch.ones(4)
+    work.submit(gate)
+    copied = work.submit(torch.sum, tensor)
+    shared = work.submit(torch.sum, tensor, copy=False)
+    tensor.zero_()
+    gate.open()
+    assert (float(copied.result()), float(shared.result())) == (4, 0)
+
+
+def test_an_error_is_raised_by_the_job(work):
+    """With its traceback; then it is known, and nothing else raises it."""
+    job = work.submit(fail, "broken")
+    with pytest.raises(ValueError, match="broken") as caught:
+        job.result()
+    assert caught.traceback[-1].name == "fail"
+    work.submit(len, "x")
+    work.wait()
+
+
+@pytest.mark.parametrize("how", ["submit", "wait", "close", "exit"])
+def test_an_error_that_nobody_asked_for_is_raised_once(how):
+    """By whatever comes next."""
+    worker = BackgroundWorker()
+    worker.submit(fail, "broken")
+    assert settled(lambda: worker.pending == 0)
+    raised = {
+        "submit": lambda: worker.submit(len, "x"),
+        "wait": worker.wait,
+        "close": worker.close,
+        "exit": lambda: worker.__exit__(None, None, None),
+    }
+    with pytest.raises(ValueError, match="broken"):
+        raised[how]()
+    worker.close()
+
+
+def test_other_streams_do_not_hear_of_it(work):
+    """A plot that fails does not stop the log."""
+    work.submit(fail, "broken", stream="plots")
+    assert settled(lambda: work.pending == 0)
+    assert work.submit(len, "abc", stream="log").result() == 3
+    with pytest.raises(ValueError, match="broken"):
+        work.submit(len, "x", stream="plots")
+
+
+def test_further_errors_are_printed(work, capsys):
+    """One can be raised; none is lost."""
+    work.submit(fail, "first", stream="a")
+    work.submit(fail, "second", stream="b")
+    with pytest.raises(ValueError, match="first"):
+        work.wait()
+    assert "ValueError: second" in capsys.readouterr().err
+
+
+def test_an_error_on_its_way_is_the_one_to_be_seen(capsys):
+    """The background's is printed beside it."""
+
+    def run() -> None:
+        with BackgroundWorker() as worker:
+            worker.submit(fail, "in the background")
+            raise KeyError("in front")
+
+    with pytest.raises(KeyError, match="in front"):
+        run()
+    assert "ValueError: in the background" in capsys.readouterr().err
+
+
+def test_a_full_stream_waits(work):
+    """And no job is lost."""
+    worker = BackgroundWorker(max_pending=2)
+    gate, seen = Gate(), []
+    worker.submit(gate)
+    worker.submit(seen.append, 1)
+    third = threading.Thread(target=lambda: worker.submit(seen.append, 2))
+    third.start()
+    assert worker.pending == 2
+    gate.open()
+    third.join(20)
+    worker.close()
+    assert seen == [1, 2]
+    assert worker.seconds_waited > 0
+
+
+def test_a_full_stream_drops_its_oldest():
+    """As for figures of which the latest counts."""
+    worker = BackgroundWorker(max_pending=2, on_full="drop_oldest")
+    gate, seen = Gate(), []
+    worker.submit(gate)
+    assert gate.entered.wait(20)
+    jobs = [worker.submit(seen.append, number) for number in range(4)]
+    gate.open()
+    worker.close()
+    assert seen == [3]
+    assert worker.dropped == 3
+    assert [job.cancelled() for job in jobs] == [True, True, True, False]
+
+
+def test_a_full_stream_raises():
+    """With what to do about it."""
+    worker = BackgroundWorker(max_pending=1, on_full="raise")
+    gate = Gate()
+    worker.submit(gate)
+    with pytest.raises(RuntimeError, match=r"max_pending=1 jobs; wait, or"):
+        worker.submit(len, "x")
+    gate.open()
+    worker.close()
+
+
+def test_a_job_may_submit_to_its_own_full_stream():
+    """It would wait for itself."""
+    worker = BackgroundWorker(max_pending=1)
+    job = worker.submit(lambda: worker.submit(len, "abc"))
+    assert job.result(20).result(20) == 3
+    worker.close()
+
+
+def test_closing_finishes_everything_and_leaves_nothing():
+    """Threads and descriptors; and twice is once."""
+    before = holdings()
+    seen: list[int] = []
+    worker = BackgroundWorker()
+    for number in range(20):
+        worker.submit(seen.append, number, stream=str(number % 3))
+    worker.close()
+    worker.close()
+    assert sorted(seen) == list(range(20))
+    assert settled(lambda: holdings().threads <= before.threads)
+    for call in (lambda: worker.submit(len, "x"), worker.wait):
+        with pytest.raises(RuntimeError, match="closed"):
+            call()
+
+
+def test_a_cancelled_job_is_left_out(work):
+    """By whom has its future."""
+    gate, seen = Gate(), []
+    work.submit(gate)
+    assert gate.entered.wait(20)
+    job = work.submit(seen.append, 1)
+    assert job.cancel()
+    gate.open()
+    work.submit(seen.append, 2)
+    work.wait()
+    assert seen == [2]
+
+
+def test_a_logger_writes_in_the_background(work, tmp_path):
+    """Its methods in order, its attributes at once."""
+    with open(tmp_path / "log.csv", "w", newline="") as file:
+        writer = work.wrap(csv.writer(file))
+        for row in range(100):
+            writer.writerow([row, row**2])
+        assert writer.dialect is not None
+        work.wait()
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [[str(row), str(row**2)] for row in range(100)]
+
+
+def test_a_forked_child_is_refused(work):
+    """It has none of the threads."""
+    work.submit(len, "x")
+    child = os.fork()
+    if child == 0:
+        try:
+            work.submit(len, "x")
+        except RuntimeError as error:
+            os._exit(0 if "make one in the child" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"max_pending": 0}, {"on_full": "block"}, {"executor": "gpu"}])
+def test_arguments_are_checked(wrong):
+    """In words."""
+    with pytest.raises(ValueError, match="expected"):
+        BackgroundWorker(**wrong)
+
+
+class TestProcess:
+    """Jobs in a process of their own."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def work(cls) -> Any:
+        """One for all: starting Python takes time."""
+        with BackgroundWorker(executor="process") as worker:
+            yield worker
+
+    def test_results_come_back(self, work):
+        """From another process, the same each time."""
+        assert work.submit(square, torch.tensor([3.0])).result(60).tolist() == [9]
+        first = work.submit(process_id).result(60)
+        assert first != os.getpid()
+        assert work.submit(process_id).result(60) == first
+
+    def test_errors_come_back_with_their_traceback(self, work):
+        """As a note."""
+        with pytest.raises(ValueError, match="there") as caught:
+            work.submit(fail, "there").result(60)
+        if sys.version_info >= (3, 11):
+            assert "in fail" in "".join(caught.value.__notes__)
+
+    def test_what_cannot_be_pickled_is_an_error_of_its_job(self, work):
+        """There and back."""
+        with pytest.raises(Exception, match=r"pickle|local"):
+            work.submit(lambda: 1).result(60)
+        with pytest.raises(RuntimeError, match="cannot be pickled"):
+            work.submit(unpicklable).result(60)
+        assert work.submit(square, 2).result(60) == 4
+
+    def test_a_process_that_dies_is_an_error_and_the_next_job_has_another(self, work):
+        """With its exit code."""
+        with pytest.raises(RuntimeError, match=r"died \(exit code -9\)"):
+            work.submit(kill_itself).result(60)
+        assert work.submit(square, 2).result(60) == 4
+
+    def test_objects_stay_where_they_are(self, work):
+        """A logger here cannot be called there."""
+        with pytest.raises(ValueError, match="executor='thread'"):
+            work.wrap([])
+
+    def test_it_ends_with_its_worker(self):
+        """No process stays."""
+        with BackgroundWorker(executor="process") as worker:
+            child = worker.submit(process_id).result(60)
+        assert settled(lambda: not Path("/proc", str(child)).exists())
+
+
+SCRIPT = """
+import sys, threading, time
+from fastload import BackgroundWorker
+{main}
+"""
+
+
+def run_script(main: str, **options: Any) -> subprocess.Popen[str]:
+    """A program of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(main=main)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def test_exit_finishes_what_was_submitted(tmp_path):
+    """Also by a worker that was forgotten."""
+    program = run_script(
+        f"""
+def write(n):
+    time.sleep(0.02)
+    with open({str(tmp_path / "out")!r}, "a") as file: file.write(f"{{n}} ")
+def main():
+    work = BackgroundWorker()
+    for n in range(10): work.submit(write, n)
+main()
+"""
+    )
+    _, error = program.communicate(timeout=60)
+    assert (program.returncode, error) == (0, "")
+    assert (tmp_path / "out").read_text().split() == [str(n) for n in range(10)]
+
+
+def test_exit_says_what_it_waits_for_and_prints_lost_errors():
+    """On standard error, after a second."""
+    program = run_script(
+        """
+def slow_plot(): time.sleep(2.5)
+def broken(): raise ValueError("lost")
+work = BackgroundWorker()
+work.submit(slow_plot, stream="plots"); work.submit(broken, stream="log")
+raise KeyError("the program's own")
+"""
+    )
+    _, error = program.communicate(timeout=60)
+    assert program.returncode == 1
+    assert "KeyError" in error
+    assert "fastload: waiting for 1 background jobs (slow_plot)" in error
+    assert "ValueError: lost" in error
+
+
+def test_ctrl_c_gives_up_what_exit_waits_for():
+    """And says how many."""
+    program = run_script(
+        """
+work = BackgroundWorker()
+for _ in range(3): work.submit(threading.Event().wait)
+"""
+    )
+    assert program.stderr is not None
+    line = program.stderr.readline()
+    assert "waiting for 3 background jobs" in line
+    program.send_signal(signal.SIGINT)
+    _, error = program.communicate(timeout=60)
+    assert "3 background jobs given up" in error
+
+
+def test_a_killed_program_leaves_no_process(tmp_path):
+    """The pipe's end ends it."""
+    program = run_script(
+        """
+import os
+from support.background import process_id
+work = BackgroundWorker(executor="process")
+print(work.submit(process_id).result(), flush=True)
+threading.Event().wait()
+""",
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert program.stdout is not None
+    child = int(program.stdout.readline())
+    program.kill()
+    program.communicate(timeout=60)
+    assert settled(lambda: not Path("/proc", str(child)).exists())

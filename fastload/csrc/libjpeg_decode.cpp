@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "markers.h"
+
 namespace fastload {
 namespace {
 
@@ -199,6 +201,13 @@ Status check_jpeg(ByteSpan file, const JpegLimits& limits, JpegReport& report) {
   // libjpeg skips bytes in search of a marker; Pillow knows a JPEG by its first three.
   if (file.size < 3 || file.data[0] != 0xFF || file.data[1] != 0xD8 || file.data[2] != 0xFF) {
     return Status::error(Code::decode, "not a JPEG: expected it to start with FF D8 FF");
+  }
+  JpegHeader header;
+  const bool parsed = parse_header(file, limits.max_pixels, header).ok();
+  if (parsed && (header.strays || find_ending(file, header.scan_offset) == Ending::odd)) {
+    return Status::error(Code::unsupported,
+                         "markers where none belong, which each version of "
+                         "libjpeg, and Pillow, take in their own way");
   }
   bool too_large = false;
   const auto work = [&](jpeg_decompress_struct& d, Session& session) -> const char* {

@@ -21,7 +21,8 @@ struct JpegReport {
 };
 
 // Decodes every row and keeps none. Errors: Code::decode (a file that ends before its last
-// row is one, as in Pillow), Code::limit, Code::unsupported (CMYK, 12 bits, lossless).
+// row is one, as in Pillow), Code::limit, Code::unsupported (CMYK, 12 bits, lossless,
+// stray markers).
 Status check_jpeg(ByteSpan file, const JpegLimits& limits, JpegReport& report);
 
 // Writes `region` of the picture as R, G, B, 255 a pixel, rows `stride` bytes apart; bit for

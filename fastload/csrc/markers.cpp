@@ -176,11 +176,13 @@ struct Walk {
     std::size_t at = 2;
     for (;;) {
       // Anything may stand between segments; libjpeg skips it with a warning.
+      header.strays |= at < file.size && file.data[at] != 0xFF;
       while (at < file.size && file.data[at] != 0xFF) ++at;
       while (at < file.size && file.data[at] == 0xFF) ++at;
       if (at >= file.size) return damaged("it ends before the first scan");
       const int marker = file.data[at++];
       const bool stands_alone = marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8) || marker == 0;
+      header.strays |= stands_alone;
       if (stands_alone) continue;
       if (marker == 0xD9) return damaged("it ends before the first scan");
       if (at + 2 > file.size) return damaged("it is cut short");
@@ -201,6 +203,23 @@ struct Walk {
 Status parse_header(ByteSpan file, std::uint64_t max_pixels, JpegHeader& header) {
   header = JpegHeader{};
   return Walk{file, max_pixels, header}.run();
+}
+
+Ending find_ending(ByteSpan file, std::size_t at) {
+  for (;;) {
+    const auto* ff = at < file.size ? std::memchr(file.data + at, 0xFF, file.size - at) : nullptr;
+    if (ff == nullptr) return Ending::missing;
+    at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(ff) - file.data);
+    while (at < file.size && file.data[at] == 0xFF) ++at;
+    if (at >= file.size) return Ending::missing;
+    const int marker = file.data[at++];
+    if (marker == 0 || (marker >= 0xD0 && marker <= 0xD7)) continue;  // entropy-coded data
+    if (marker == 0xD9) return Ending::marked;
+    const bool tables = marker == 0xC4 || marker == 0xCC || (marker >= 0xDA && marker <= 0xDD);
+    if (!tables && (marker < 0xE0 || marker > 0xEF) && marker != 0xFE) return Ending::odd;
+    if (file.size - at < 2) return Ending::missing;
+    at += load_be16(file.data + at);
+  }
 }
 
 }  // namespace fastload

@@ -19,11 +19,19 @@ struct JpegHeader {
   bool lossless = false;
   bool whole_scan = false;        // the first scan holds all components and coefficients
   bool tables_redefined = false;  // a table is defined twice before the scan
+  bool strays = false;            // something other than segments stands before the scan
   std::size_t scan_offset = 0;    // first byte of entropy-coded data
 };
+
+// How a file goes on behind its first scan's header: to its end marker, without one, or by way of
+// a marker that has no business there, such as a second frame's.
+enum class Ending { marked, missing, odd };
 
 // Errors: Code::decode where the walk ends without a frame and a scan; Code::limit above
 // `max_pixels`. Takes no memory that depends on the file.
 Status parse_header(ByteSpan file, std::uint64_t max_pixels, JpegHeader& header);
+
+// Looks at every marker from `scan_offset` on, and at none behind the first end marker.
+Ending find_ending(ByteSpan file, std::size_t scan_offset);
 
 }  // namespace fastload

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstring>
 
@@ -79,14 +78,6 @@ Status render_placed(const SourcePixels& source, const Placement& placement, con
   return status;
 }
 
-// Whether an end marker follows the scan's start. A file that is cut short has none, and a region
-// above the cut would not notice.
-bool has_end(ByteSpan file, std::size_t scan_offset) {
-  static constexpr std::array<std::uint8_t, 2> end_marker = {0xFF, 0xD9};
-  const std::uint8_t* scan = file.data + scan_offset;
-  return std::find_end(scan, file.end(), end_marker.begin(), end_marker.end()) != file.end();
-}
-
 std::int64_t nanoseconds() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -125,8 +116,10 @@ Status record_of_file(ByteSpan file, Record& record) {
   const Status status = parse_header(file, JpegLimits{}.max_pixels, header);
   const bool three =
       header.color_space == ColorSpace::ycbcr || header.color_space == ColorSpace::rgb;
-  if (!status.ok() || header.frame.precision != 8 || header.lossless ||
-      !(three || header.color_space == ColorSpace::gray) || !has_end(file, header.scan_offset)) {
+  // A file that is cut short has no end; a region above the cut would not notice.
+  if (!status.ok() || header.strays || header.frame.precision != 8 || header.lossless ||
+      !(three || header.color_space == ColorSpace::gray) ||
+      find_ending(file, header.scan_offset) != Ending::marked) {
     return Status::error(Code::unsupported, "left to Pillow");
   }
   record = Record{};

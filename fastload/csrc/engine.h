@@ -5,8 +5,8 @@
 // with the next batch while the last samples of this one are still being worked on. The lane of
 // training is served first, and before it, what someone waits for. A sample that needs Pillow goes
 // to a list, from which Python's own threads take it (take_external) and give its pixels back
-// (fill_external). Everything of a batch is written before `pending` reaches zero, and read behind
-// it.
+// (fill_external). What the batch's cache has is neither read nor decoded: see sample_cache.h.
+// Everything of a batch is written before `pending` reaches zero, and read behind it.
 #pragma once
 
 #include <array>

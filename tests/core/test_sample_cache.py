@@ -176,6 +176,22 @@ def test_budget_is_kept_and_the_rest_is_decoded(engine, files, file, slots):
     assert slots - 4096 // SLOT - 1 <= kept[1] <= slots
 
 
+def test_budget_is_one_for_all_who_write_to_a_file(engine, files, file):
+    """Each sees what the file takes, not only what it wrote itself."""
+    os.pwrite(file, bytes(HEADER), 0)
+    budget = HEADER + 6 * SLOT + 2 * 4096
+    caches = [cache_of(file, budget=budget) for _ in range(3)]
+    made = recipe(1)
+    for index in range(COUNT - 2):
+        cache = caches[index % 3]
+        batch = engine.submit(files.source, made, np.array([index]), 0, 1, 0, cache)
+        assert batch.wait(5)
+        assert os.fstat(file).st_blocks * 512 <= budget
+    written = [cache.written for cache in caches]
+    assert 3 <= sum(written) <= 6
+    assert all(written)
+
+
 @pytest.mark.parametrize(
     "op",
     [

@@ -192,6 +192,28 @@ def test_partly_cached(dataset, cache, slots):
     assert slots - 2 <= hits[1] <= hits[2] <= slots
 
 
+def test_automatic_budget_is_a_share_of_what_is_free(dataset, cache, monkeypatch):
+    """A quarter of the memory, half of the disk; as it was when the cache was opened."""
+    free = 4 * 50_000 if cache == "memory" else 2 * 50_000
+
+    class Usage:
+        """Of a disk."""
+
+        def __init__(self) -> None:
+            self.free = free
+
+    monkeypatch.setattr("fastload.loader.cache.available_bytes", lambda: free)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage())
+    loader = DataLoader(dataset, batch_size=5, cache=cache)
+    note = f"cache: {cache}, about 12 of 24 samples, 0.1 MB of the 0.1 MB that all would take"
+    assert loader.plan().notes[-1] == note
+    hits_of(loader)
+    free //= 1000
+    assert 9 <= hits_of(loader) <= 12
+    assert loader.plan().notes[-1] == note
+    assert loader.statistics().cache_bytes <= 50_000
+
+
 @pytest.mark.usefixtures("nothing_left")
 def test_budget_below_one_sample_is_a_warning(dataset, cache):
     """And the plan says so."""

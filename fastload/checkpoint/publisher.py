@@ -17,7 +17,7 @@ from fastload.checkpoint.snapshot import Finish
 from fastload.checkpoint.temporary import remove_leftovers
 from fastload.checkpoint.verify import read_record
 from fastload.checkpoint.write_file import explain, write_file
-from fastload.checkpoint.writer_process import WriterDiedError, WriterProcess
+from fastload.checkpoint.writer_process import NoWriterError, WriterDiedError, WriterProcess
 from fastload.errors import CheckpointDamagedError
 
 
@@ -70,9 +70,7 @@ class Publisher:
         try:
             arena.wait()
             plan = finish(info)
-            if self._process is not None:
-                self._write_there(plan, arena, path)
-            else:
+            if not self._write_there(plan, arena, path):
                 write_file(plan.resolve(arena.buffer), path, self._ops)
         except OSError as error:
             raise explain(error, path) from error
@@ -91,10 +89,15 @@ class Publisher:
         if self._process is not None:
             self._process.close()
 
-    def _write_there(self, plan: FilePlan, arena: Arena, path: Path) -> None:
-        assert self._process is not None
+    def _write_there(self, plan: FilePlan, arena: Arena, path: Path) -> bool:
+        """In the writing process; False where there is none."""
+        if self._process is None:
+            return False
         try:
             self._process.write(plan, arena, path)
+            return True
+        except NoWriterError:
+            return False
         except WriterDiedError:
             with contextlib.suppress(OSError):
                 remove_leftovers(self._folder, self._ops, path.name)

@@ -84,13 +84,16 @@ class SaveQueue:
 
     def put(self, job: Job) -> None:
         """Have the job run."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="fastload-checkpoint", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads to be had, as at the interpreter's exit
+                self._run(job)
+                return
+            self._thread = thread
         with self._changed:
             self._pending.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="fastload-checkpoint", daemon=True
-                )
-                self._thread.start()
             self._changed.notify_all()
 
     def wait(self) -> None:

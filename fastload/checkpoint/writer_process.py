@@ -34,6 +34,10 @@ class WriterDiedError(CheckpointError):
     """The process ended before it answered."""
 
 
+class NoWriterError(CheckpointError):
+    """The process cannot be started."""
+
+
 class WriterProcess:
     """Starts the process at the first write, and again where it died.
 
@@ -51,6 +55,7 @@ class WriterProcess:
 
         Raises:
             OSError: as ``write_file``.
+            NoWriterError: the process cannot be started; nothing was done.
             WriterDiedError: the process died; its temporary file may be left.
             CheckpointError: it failed otherwise.
         """
@@ -85,11 +90,9 @@ class WriterProcess:
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,
                 )
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # such as at the interpreter's exit
                 ours.close()
-                raise CheckpointError(
-                    f"the writing process could not be started: {error}"
-                ) from error
+                raise NoWriterError(f"the writing process could not be started: {error}") from error
             finally:
                 theirs.close()
             self._socket = ours

@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,6 @@ from support.disks import HeldDisk
 def test_what_is_under_way_is_written_at_exit(tmp_path: Path):
     """A script that ends without close loses nothing."""
     code = f"""
-import pytest
 import torch
 from fastload import AsyncCheckpointer
 checkpointer = AsyncCheckpointer({str(tmp_path)!r}, writer="WRITER")
@@ -104,3 +104,21 @@ atexit.register(lambda: checkpointer.save(state, step=1))
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100, cwd="/")
     assert names(tmp_path) == ["step-000000001.pt"]
+
+
+@pytest.mark.parametrize("writer", ["thread", "process"])
+def test_where_nothing_can_be_started_save_writes_itself(
+    tmp_path: Path, writer: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """As in exit handlers from Python 3.12 on."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start anything at interpreter shutdown")
+
+    checkpointer = AsyncCheckpointer(tmp_path, writer=writer)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    handle = checkpointer.save(state(3), step=3)
+    assert handle.done()
+    assert load_checkpoint(handle.result()).state["value"] == 3
+    checkpointer.close()

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fastload.loader import DataLoader
     from fastload.overlap import Overlap, overlap_validation
     from fastload.policy import ValidationPolicy
+    from fastload.second_step import SecondStep
     from fastload.store import Store, StoreWriter
     from fastload.subset import stratified_subset
 
@@ -70,6 +71,7 @@ __all__ = [
     "RecordError",
     "ResumeError",
     "SaveHandle",
+    "SecondStep",
     "SourceError",
     "Store",
     "StoreClosedError",
@@ -97,6 +99,7 @@ _HOMES = {
     "LoadedCheckpoint": "fastload.checkpoint",
     "Overlap": "fastload.overlap",
     "SaveHandle": "fastload.checkpoint",
+    "SecondStep": "fastload.second_step",
     "Store": "fastload.store",
     "StoreWriter": "fastload.store",
     "ValidationPolicy": "fastload.policy",

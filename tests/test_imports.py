@@ -28,7 +28,8 @@ LAYERS = (
     {"transforms"},
     {"engine"},
     {"loader"},
-    {"profiler", "tune", "overlap", "checkpoint", "background", "policy", "subset"},
+    {"profiler", "tune", "overlap", "checkpoint", "background", "policy", "subset", "epoch_log"},
+    {"second_step"},
     {"cli", "integrations"},
 )
 RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -36,7 +37,7 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 #: Who may import what takes long to import, or must have one home.
 HOMES = {
     "torch": {"dataset", "sampler", "transforms", "engine", "loader", "profiler", "tune"}
-    | {"overlap", "checkpoint", "background", "policy", "integrations"},
+    | {"overlap", "checkpoint", "background", "policy", "second_step", "integrations"},
     "torchvision": {"transforms", "engine", "loader", "integrations"},
     "lmdb": {"store"},
     "click": {"cli"},

@@ -40,8 +40,8 @@ class SecondStep:
 
     Validation's first batches are made while training runs (`overlap_validation`), checkpoints are
     written behind it (`AsyncCheckpointer` in ``folder/checkpoints``), and so is a row an epoch of
-    ``folder/epochs.csv``. ``work`` takes whatever else is to be done in the background:
-    ``second.work.submit(draw, ..., stream="plots")``.
+    ``folder/epochs.csv``. Whatever else is to be done in the background goes to ``work`` or, where
+    it computes in Python, to ``plots``: ``second.plots.submit(draw, matrix, "confusion.png")``.
 
     Run again with the same folder, it goes on behind the last epoch whose checkpoint is whole, with
     the random numbers that the run had there. Under torch.distributed all ranks load, and rank 0
@@ -62,7 +62,8 @@ class SecondStep:
         map_location: for loading, as of ``torch.load``.
 
     Attributes:
-        work: a `BackgroundWorker`.
+        work: a `BackgroundWorker`, of threads.
+        plots: a `BackgroundWorker`, of processes, which start when they are first needed.
         checkpointer: an `AsyncCheckpointer`; None on other ranks than 0.
         overlaps: one for each validation loader.
 
@@ -94,6 +95,7 @@ class SecondStep:
         self._began = 0.0
         self._validation_seconds = 0.0
         self.work = BackgroundWorker()
+        self.plots = BackgroundWorker(executor="process")
         self.checkpointer: AsyncCheckpointer | None = None
         self._log: EpochLog | None = None
         if _rank() == 0:
@@ -192,7 +194,7 @@ class SecondStep:
         for overlap in self.overlaps:
             overlap.close()
         self.overlaps = ()
-        closing: list[Callable[[], None]] = [self.work.close]
+        closing: list[Callable[[], None]] = [self.work.close, self.plots.close]
         if self.checkpointer is not None:
             closing.append(self.checkpointer.close)
         errors: list[Exception] = []

@@ -114,6 +114,13 @@ def test_packing_reads_back_what_it_packed(images: Path, tmp_path: Path) -> None
     assert content["results"]["fastload-tiles"]["read_back"] == 12
 
 
+def test_background_checks_its_plots(tmp_path: Path) -> None:
+    """Each way has drawn it."""
+    _, content = run(tmp_path, "background.py", "--rounds", 1, "--classes", 3, "--step-ms", 2)
+    assert set(content["results"]) == {"in the way", "thread", "process"}
+    assert content["results"]["process"]["median"]["total"] > 0
+
+
 def test_opening_checks_the_samples() -> None:
     """open_store prints its JSON."""
     command = [sys.executable, str(BENCHMARKS / "open_store.py"), "--samples", "500"]

@@ -16,6 +16,8 @@ from fastload.loader.memory import available_bytes
 
 __all__ = ["CacheKeeper"]
 
+_MOST_BYTES = 1 << 62  # what the core can count
+
 
 class _Opened:
     """An open cache, or what kept it from being opened.
@@ -167,7 +169,7 @@ def _too_small(plan: CachePlan, budget_bytes: int) -> str:
 def _budget_bytes(plan: CachePlan) -> int:
     """As asked, or a share of what is free; in a folder, what its caches take counts as free."""
     if plan.cache_bytes != "auto":
-        return plan.cache_bytes
+        return min(int(plan.cache_bytes), _MOST_BYTES)
     if plan.folder is None:
         return available_bytes() // 4
     place = next(path for path in (plan.folder, *plan.folder.parents) if os.path.exists(path))

@@ -21,7 +21,7 @@ from torchvision.datasets import ImageFolder
 from fastload import DataLoader, LMDBDataset, overlap_validation
 from fastload.convert import pack
 from support.caches import COUNT, Reversed, aged, cache_files, child_hits, hits_of, make_loader
-from support.children import child_epoch
+from support.children import epoch_sums, epoch_sums_in_child
 from support.loaders import RANDOM, STILL, assert_same, epoch, torch_epoch
 
 pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("no_torch_threads")]
@@ -159,6 +159,12 @@ def test_torchs_own_path_is_not_cached(dataset):
         )
         epoch(loader)
         assert loader.statistics().cache_hits == 0
+
+
+def test_budget_without_bounds(dataset, cache):
+    """However large the number is."""
+    loader = DataLoader(dataset, batch_size=5, cache=cache, cache_bytes=10**30)
+    assert [hits_of(loader), hits_of(loader)] == [0, COUNT]
 
 
 def test_nothing_is_said_or_kept_without_a_cache(dataset):
@@ -337,17 +343,9 @@ def test_forked_child_has_the_memory(dataset):
     keeper = DataLoader(Subset(dataset, range(8)), cache="memory")
     assert hits_of(keeper) == 0
     loader = DataLoader(dataset, batch_size=4, num_workers=1, cache="memory")
-    expected = [float(images.double().sum()) for images, _ in DataLoader(dataset, batch_size=4)]
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=child_epoch, args=(loader, queue))
-    child.start()
-    assert queue.get(timeout=60) == expected
-    child.join(30)
-    assert child.exitcode == 0
+    expected = epoch_sums(DataLoader(dataset, batch_size=4))
+    assert epoch_sums_in_child(loader, "fork") == expected
     assert hits_of(loader) == COUNT
-    child.close()
-    queue.close()
 
 
 @pytest.mark.usefixtures("nothing_left")

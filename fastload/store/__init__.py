@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from fastload.store.annotation_header import AnnotationHeader, AttachedFile
+from fastload.store.annotations import Annotations
+from fastload.store.attached import attach
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, WriterHeader
+from fastload.store.labels import LabelFile, LabelState, Objects, SampleLabels
 from fastload.store.names import Names
 from fastload.store.partial import partial_path
 from fastload.store.problem import Problem
@@ -14,12 +18,20 @@ __all__ = [
     "NO_CLASS",
     "NO_SPLIT",
     "PHOTO_COLUMNS",
+    "AnnotationHeader",
+    "Annotations",
+    "AttachedFile",
     "ColumnSpec",
+    "LabelFile",
+    "LabelState",
     "Names",
+    "Objects",
     "Problem",
+    "SampleLabels",
     "Store",
     "StoreHeader",
     "StoreWriter",
     "WriterHeader",
+    "attach",
     "partial_path",
 ]

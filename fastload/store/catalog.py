@@ -13,6 +13,7 @@ from fastload.store.column_file import ColumnFile
 from fastload.store.columns import FILE_OFFSET, LENGTH, PHOTO_COLUMNS
 from fastload.store.handle import FileHandle
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, parse_header, unseal
+from fastload.store.label_check import LabelCheck
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.lmdb_page import Tree
 from fastload.store.lmdb_walk import items
@@ -66,6 +67,9 @@ class Catalog:
                 for key, extent in items(self.file, columns)
             )
         }
+        annotations = self.header.annotations
+        count = self.header.sample_count
+        self._labels = None if annotations is None else LabelCheck(annotations, count)
         self._check_columns()
 
     def _tree(self, name: bytes) -> Tree:
@@ -105,8 +109,16 @@ class Catalog:
                 f"expected the columns that the header names; missing: {sorted(missing)}, "
                 f"not named: {sorted(unnamed)}"
             )
+        label_names: frozenset[str] = frozenset()
+        if self._labels is not None:
+            label_names = self._labels.names
+            wrong = self._labels.shapes({n: column.prefix for n, column in self._columns.items()})
+            if wrong:
+                raise self.file.damaged(wrong)
         count = self.header.sample_count
         for name, column in self._columns.items():
+            if name in label_names:
+                continue
             rows = count + 1 if name.endswith(".offsets") else count
             if column.rows != rows and not name.endswith(".bytes"):
                 raise self.file.damaged(f"column {name}: expected {rows} rows: {column.rows}")
@@ -128,6 +140,10 @@ class Catalog:
             known[: len(self.header.split_names)] = known[NO_SPLIT] = True
             if not known[values].all():
                 raise self.file.damaged("column split: a split that the header does not name")
+        if self._labels is not None and name in self._labels.names:
+            wrong = self._labels.values(name, values)
+            if wrong:
+                raise self.file.damaged(wrong)
         limits = self._limits(name)
         if limits is not None and len(values):
             least, most = int(values.min()), int(values.max())

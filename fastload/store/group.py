@@ -11,6 +11,8 @@ from fastload.store.blocks import join_blocks
 from fastload.store.catalog import META, PENDING, RECORDS, STATE
 from fastload.store.columns import LENGTH, MAX_COLUMN_BYTES, ColumnSpec
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader, seal
+from fastload.store.label_encoding import LabelEncoder, label_columns
+from fastload.store.labels import SampleLabels
 from fastload.store.names import name_bytes
 from fastload.store.pack_file import PackFile, Transaction
 from fastload.store.pack_state import PackState
@@ -31,7 +33,7 @@ class Group:
     """Records, their metadata and problems, in memory until they are written as one.
 
     Attributes:
-        record_bytes: of the records.
+        record_bytes: of the records and the labels.
         problems: reported since the last commit.
         new_formats: formats met for the first time.
     """
@@ -41,6 +43,13 @@ class Group:
         self._buffers = {
             spec.name: ColumnBuffer(spec) for spec in (*columns, LENGTH, *NAME_COLUMNS)
         }
+        annotations = header.annotations
+        self._labels = None if annotations is None else LabelEncoder(annotations)
+        self._label_buffers = (
+            {}
+            if annotations is None
+            else {spec.name: ColumnBuffer(spec) for spec in label_columns(annotations)}
+        )
         self._records: list[bytes] = []
         self.record_bytes = 0
         self.problems: list[Problem] = []
@@ -65,6 +74,7 @@ class Group:
         values: Mapping[str, object],
         extra: Mapping[str, object],
         known_formats: tuple[str, ...],
+        labels: SampleLabels | None = None,
     ) -> None:
         """Add a sample, or raise ValueError and leave the group as it was."""
         encoded_name = name_bytes(name)
@@ -107,28 +117,47 @@ class Group:
             if column != "names.bytes"
         }
         encoded["names.bytes"] = encoded_name
+        if self._labels is None and labels is not None:
+            raise ValueError("labels: expected none, as the header has no annotations")
+        encoded_labels = self._labels.encode(labels or SampleLabels()) if self._labels else {}
         # Nothing below can fail.
         for column, item in encoded.items():
             self._buffers[column].data += item
+        for column, item in encoded_labels.items():
+            self._label_buffers[column].data += item
         self._records.append(data)
-        self.record_bytes += len(data)
+        self.record_bytes += len(data) + sum(map(len, encoded_labels.values()))
         self.new_formats = formats[len(known_formats) :]
 
-    def write(self, file: PackFile, first_index: int, state: PackState) -> None:
-        """Commit the group together with ``state``; the group itself stays as it is."""
+    def write(
+        self,
+        file: PackFile,
+        first_index: int,
+        state: PackState,
+        label_bytes: Mapping[str, int] | None = None,
+    ) -> None:
+        """Commit the group together with ``state``; the group itself stays as it is.
+
+        ``label_bytes`` are the committed bytes of each label column.
+        """
+        buffers = {**self._buffers, **self._label_buffers}
         chunks = {
             chunk_key(name, state.sequence): seal(bytes(buffer.data))
-            for name, buffer in self._buffers.items()
+            for name, buffer in buffers.items()
             if buffer.data
         }
         if self.problems:
             problems = seal(dump_problems(self.problems))
             chunks[chunk_key(PROBLEMS_CHUNKS, state.sequence)] = problems
-        for buffer in self._buffers.values():
-            if state.count * buffer.spec.item_bytes > MAX_COLUMN_BYTES:
+        sizes = {name: state.count * buffer.spec.item_bytes
+                 for name, buffer in self._buffers.items()}  # fmt: skip
+        for name, added in self.label_bytes().items():
+            sizes[name] = (label_bytes or {}).get(name, 0) + added
+        for name, size in sizes.items():
+            if size > MAX_COLUMN_BYTES:
                 raise PackError(
-                    f"column {buffer.spec.name} would have more than "
-                    f"{MAX_COLUMN_BYTES} bytes; pack into several stores"
+                    f"column {name} would have more than {MAX_COLUMN_BYTES} bytes; "
+                    "pack into several stores"
                 )
 
         def put_all(transaction: Transaction) -> None:
@@ -140,11 +169,18 @@ class Group:
 
         file.transact(put_all, self.record_bytes + sum(map(len, chunks.values())))
 
+    def label_bytes(self) -> dict[str, int]:
+        """Bytes that wait for each label column; offsets count as what they will take."""
+        return {
+            name: len(buffer.data) * (2 if name.endswith(".sizes") else 1)
+            for name, buffer in self._label_buffers.items()
+        }
+
     def clear(self) -> None:
         """Forget what was written."""
         self._records.clear()
         self.record_bytes = 0
         self.problems.clear()
         self.new_formats = []
-        for buffer in self._buffers.values():
+        for buffer in (*self._buffers.values(), *self._label_buffers.values()):
             buffer.data = bytearray()

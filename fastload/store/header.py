@@ -9,16 +9,20 @@ from typing import Any
 
 from fastload.errors import StoreFormatError
 from fastload.native import _core
+from fastload.store.annotation_header import AnnotationHeader, annotation_header_from_json
 from fastload.store.checked_json import dump_json, load_json
 
 __all__ = [
     "FORMAT_VERSION",
+    "LABELS_VERSION",
     "MAX_NAMES",
     "NO_CLASS",
     "NO_SPLIT",
+    "SEAL_BYTES",
     "Option",
     "StoreHeader",
     "WriterHeader",
+    "format_version_of",
     "parse_header",
     "seal",
     "unseal",
@@ -26,7 +30,9 @@ __all__ = [
     "writer_header_to_json",
 ]
 
+#: Of a store without labels, and of one with them.
 FORMAT_VERSION = 1
+LABELS_VERSION = 2
 #: ``class_id`` of a sample without a class.
 NO_CLASS = -1
 #: ``split`` of a sample without a split.
@@ -37,6 +43,8 @@ MAX_NAMES = 255
 Option = str | int | bool | None
 
 _HASH = struct.Struct("<Q")
+#: What ``seal`` adds.
+SEAL_BYTES = _HASH.size
 _MAX_COUNT = 1 << 48
 
 
@@ -52,6 +60,7 @@ class WriterHeader:
         tile_width: pixels aimed at for a tile of codec tiles.
         options: further choices that shape the content (such as a resize), so that a packing is
             never resumed with others. Kept in the store's header.
+        annotations: what the samples' labels are; None: a store without labels of objects.
     """
 
     class_names: tuple[str, ...] = ()
@@ -60,6 +69,7 @@ class WriterHeader:
     created_by: str = ""
     tile_width: int = 32
     options: Mapping[str, Option] = field(default_factory=dict)
+    annotations: AnnotationHeader | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class StoreHeader(WriterHeader):
         formats: names as Pillow's ("JPEG", "PNG"); the column ``format`` holds indices into it.
         columns: names of all columns.
         store_id: 32 hex digits, random, one for each packing.
-        format_version: 1.
+        format_version: 1, or 2 where there are annotations.
     """
 
     sample_count: int = 0
@@ -85,7 +95,7 @@ class StoreHeader(WriterHeader):
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> bytes:
-        return dump_json(asdict(self))
+        return dump_json(_to_json(self))
 
 
 def seal(data: bytes) -> bytes:
@@ -107,13 +117,25 @@ def unseal(sealed: bytes, where: str) -> bytes:
     return data
 
 
+def format_version_of(header: WriterHeader) -> int:
+    """The version that a store of this header is written in."""
+    return FORMAT_VERSION if header.annotations is None else LABELS_VERSION
+
+
 def writer_header_to_json(header: WriterHeader) -> dict[str, Any]:
-    return asdict(header)
+    return _to_json(header)
 
 
-def writer_header_from_json(values: dict[str, Any], where: str) -> WriterHeader:
+def _to_json(header: WriterHeader) -> dict[str, Any]:
+    values = asdict(header)
+    if header.annotations is None:  # version 1 knows no such member
+        del values["annotations"]
+    return values
+
+
+def writer_header_from_json(values: dict[str, Any], version: int, where: str) -> WriterHeader:
     """The header that a packing began with; StoreFormatError for anything else."""
-    return WriterHeader(**_checked(values, WriterHeader, where))
+    return WriterHeader(**_checked(values, WriterHeader, version, where))
 
 
 def parse_header(data: bytes, where: str) -> StoreHeader:
@@ -124,24 +146,32 @@ def parse_header(data: bytes, where: str) -> StoreHeader:
     """
     values = load_json(data, where)
     version = values.get("format_version")
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version not in (FORMAT_VERSION, LABELS_VERSION):
         raise StoreFormatError(
-            f"{where}: expected format version {FORMAT_VERSION}, found {version!r}; "
-            "read it with the release of fastload that wrote it"
+            f"{where}: expected format version {FORMAT_VERSION} or {LABELS_VERSION}, "
+            f"found {version!r}; read it with the release of fastload that wrote it"
         )
-    header = StoreHeader(**_checked(values, StoreHeader, where))
+    header = StoreHeader(**_checked(values, StoreHeader, version, where))
     if len(set(header.columns)) != len(header.columns):
         raise StoreFormatError(f"{where}: a column is named twice")
     return header
 
 
-def _checked(values: dict[str, Any], kind: type[WriterHeader], where: str) -> dict[str, Any]:
+def _checked(
+    values: dict[str, Any], kind: type[WriterHeader], version: int, where: str
+) -> dict[str, Any]:
     expected = {member.name: member.type for member in fields(kind)}
+    annotations = expected.pop("annotations")
+    if version == LABELS_VERSION:
+        expected["annotations"] = annotations
     if set(values) != set(expected):
         difference = sorted(set(values) ^ set(expected))
         raise StoreFormatError(f"{where}: missing or unknown: {', '.join(map(repr, difference))}")
-    checked = {}
+    checked: dict[str, Any] = {}
     for name, value in values.items():
+        if name == "annotations":
+            checked[name] = annotation_header_from_json(value, where)
+            continue
         fits = _FITS[str(expected[name])]
         if not fits(value):
             raise StoreFormatError(

@@ -19,6 +19,8 @@ __all__ = ["PackFile", "Transaction"]
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DATABASES = (RECORDS, COLUMNS, META, PENDING)
+#: The attached files wait under this key, as a column's first chunk.
+FILES_CHUNK = b"files.bytes/0000000000000000"
 #: Beyond the payload: trees, free list, and the pages that copy-on-write keeps for a commit.
 _SLACK_BYTES = 16 << 20
 
@@ -53,14 +55,16 @@ class PackFile:
         self._environment: lmdb.Environment | None = None
         self._databases: dict[bytes, Any] = {}
 
-    def begin(self, plan: bytes, state: bytes) -> None:
-        """The first transaction of a new file."""
+    def begin(self, plan: bytes, state: bytes, files: bytes = b"") -> None:
+        """The first transaction of a new file; ``files`` are the attached ones."""
 
         def put(transaction: Transaction) -> None:
             transaction.put(META, PLAN, seal(plan))
             transaction.put(META, STATE, seal(state))
+            if files:
+                transaction.put(PENDING, FILES_CHUNK, seal(files))
 
-        self.transact(put, len(plan) + len(state))
+        self.transact(put, len(plan) + len(state) + len(files))
 
     def transact(self, work: Callable[[Transaction], None], payload_bytes: int) -> None:
         """Run ``work`` in one transaction and make it durable.

@@ -10,8 +10,10 @@ from fastload.store.checked_json import dump_json, load_json
 from fastload.store.columns import ColumnSpec
 from fastload.store.header import (
     FORMAT_VERSION,
+    LABELS_VERSION,
     StoreHeader,
     WriterHeader,
+    format_version_of,
     writer_header_from_json,
     writer_header_to_json,
 )
@@ -36,7 +38,7 @@ class PackPlan:
     def to_json(self) -> bytes:
         return dump_json(
             {
-                "format_version": FORMAT_VERSION,
+                "format_version": format_version_of(self.header),
                 "header": writer_header_to_json(self.header),
                 "columns": [[c.name, c.dtype, list(c.item_shape)] for c in self.columns],
                 "store_id": self.store_id,
@@ -47,16 +49,18 @@ class PackPlan:
     def from_json(cls, data: bytes, where: str) -> PackPlan:
         """Raises StoreFormatError for anything but what ``to_json`` gives."""
         values = load_json(data, where)
-        if values.get("format_version") != FORMAT_VERSION:
+        version = values.get("format_version")
+        if type(version) is not int or version not in (FORMAT_VERSION, LABELS_VERSION):
             raise StoreFormatError(
-                f"{where}: begun in format version {values.get('format_version')!r}, this release "
-                f"writes {FORMAT_VERSION}: finish with the release that began, or --restart"
+                f"{where}: begun in format version {version!r}, this release writes "
+                f"{FORMAT_VERSION} and {LABELS_VERSION}: finish with the release that began, "
+                "or --restart"
             )
         try:
             columns = tuple(
                 ColumnSpec(name, dtype, tuple(shape)) for name, dtype, shape in values["columns"]
             )
-            header = writer_header_from_json(values["header"], where)
+            header = writer_header_from_json(values["header"], version, where)
             return cls(header, columns, str(values["store_id"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreFormatError(f"{where}: not a packing's plan ({error!r})") from error
@@ -121,4 +125,5 @@ class PackState:
             formats=self.formats,
             columns=columns,
             store_id=plan.store_id,
+            format_version=format_version_of(plan.header),
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastload.errors import StoreFormatError
 from fastload.store.catalog import PENDING
 from fastload.store.columns import ColumnSpec
-from fastload.store.header import unseal
+from fastload.store.header import SEAL_BYTES, unseal
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.lmdb_walk import items
 
@@ -87,6 +87,15 @@ class PendingChunks:
         for key, extent in items(self.file, tree, prefix) if tree is not None else ():
             data = unseal(self.file.read(extent), f"half-packed store, chunk {key.decode()}")
             yield key, data
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of data that wait for each column."""
+        found: dict[str, int] = {}
+        tree = self.file.tree(PENDING)
+        for key, extent in items(self.file, tree) if tree is not None else ():
+            name = key.rpartition(b"/")[0].decode("ascii", "backslashreplace")
+            found[name] = found.get(name, 0) + max(0, extent.length - SEAL_BYTES)
+        return found
 
     def column(self, spec: ColumnSpec, rows: int | None) -> tuple[NDArray[np.generic], list[bytes]]:
         """A column's values, [rows, *item_shape], and its chunks' keys.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.errors import PackError, StoreFormatError
+from fastload.store.annotation_tables import FILE_BYTES, Table, annotation_tables, sample_columns
 from fastload.store.blocks import record_offsets
 from fastload.store.catalog import (
     COLUMNS,
@@ -116,18 +117,39 @@ class Publication:
         }
         makers["names.offsets"] = self._name_offsets
         makers["names.bytes"] = partial(self._chunks, NAME_COLUMNS[1], None)
+        makers |= self._label_makers()
         makers[LENGTH.name] = partial(self._chunks, LENGTH, self._state.count)
         makers[FILE_OFFSET.name] = self._file_offsets
         return makers
+
+    def label_bytes(self) -> dict[str, int]:
+        """Bytes that are committed of each label column; offsets count as what they will take."""
+        sizes = PendingChunks(self._pages()).sizes()
+        return {name: size * (2 if name.endswith(".sizes") else 1) for name, size in sizes.items()}
+
+    def _label_makers(self) -> dict[str, _Maker]:
+        annotations = self._plan.header.annotations
+        if annotations is None:
+            return {}
+        makers: dict[str, _Maker] = {
+            spec.name: partial(self._chunks, spec, self._state.count)
+            for spec in sample_columns(annotations)
+        }
+        for table in annotation_tables(annotations):
+            makers[table.offsets] = partial(self._table_offsets, table)
+            makers |= {spec.name: partial(self._chunks, spec, None) for spec in table.columns}
+        makers[FILE_BYTES.name] = partial(self._chunks, FILE_BYTES, None)
+        return makers
+
+    def _table_offsets(self, table: Table) -> tuple[NDArray[Any], list[bytes]]:
+        rows = self._state.count if table.parent is None else None
+        return _offsets(*PendingChunks(self._pages()).column(table.sizes, rows))
 
     def _chunks(self, spec: ColumnSpec, rows: int | None) -> tuple[NDArray[Any], list[bytes]]:
         return PendingChunks(self._pages()).column(spec, rows)
 
     def _name_offsets(self) -> tuple[NDArray[Any], list[bytes]]:
-        sizes, keys = PendingChunks(self._pages()).column(NAME_COLUMNS[0], self._state.count)
-        offsets = np.zeros(len(sizes) + 1, np.uint64)
-        np.cumsum(sizes, out=offsets[1:])
-        return offsets, keys
+        return _offsets(*PendingChunks(self._pages()).column(NAME_COLUMNS[0], self._state.count))
 
     def _file_offsets(self) -> tuple[NDArray[Any], list[bytes]]:
         lengths = self.column(LENGTH.name)
@@ -174,3 +196,9 @@ class Publication:
                 transaction.put(META, key, value)
 
         self._file.transact(put, sum(map(len, values.values())))
+
+
+def _offsets(sizes: NDArray[Any], keys: list[bytes]) -> tuple[NDArray[np.uint64], list[bytes]]:
+    offsets = np.zeros(len(sizes) + 1, np.uint64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets, keys

@@ -20,6 +20,8 @@ from fastload.errors import (
     StoreFormatError,
 )
 from fastload.records import Record, source_bytes
+from fastload.store.annotations import Annotations
+from fastload.store.attached import attached_file
 from fastload.store.catalog import Catalog
 from fastload.store.handle import FileHandle
 from fastload.store.header import StoreHeader
@@ -106,6 +108,29 @@ class Store:
             except StoreFormatError as error:
                 raise StoreFormatError(f"{self.path}: {error}") from error
         return self._names
+
+    @property
+    def annotations(self) -> Annotations | None:
+        """The samples' labels as NumPy views; None where the store has none."""
+        header = self.header.annotations
+        return None if header is None else Annotations(header, len(self), self.column)
+
+    def read_file(self, number: int) -> bytes:
+        """The bytes of an attached file, by its place in ``header.annotations.files``.
+
+        Raises:
+            IndexError: no such file.
+            StoreFormatError: damaged.
+        """
+        header = self.header.annotations
+        files = () if header is None else header.files
+        if not 0 <= number < len(files):
+            raise IndexError(f"{self.path}: expected a file of 0..{len(files) - 1}: {number}")
+        start = sum(file.stored_size for file in files[:number])
+        try:
+            return attached_file(files[number], self.column("files.bytes")[start:])
+        except StoreFormatError as error:
+            raise StoreFormatError(f"{self.path}: {error}") from error
 
     def find(self, name: str) -> int | None:
         """The index of the sample of that relative path, or None."""

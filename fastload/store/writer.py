@@ -17,6 +17,7 @@ from fastload.records import Record
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.group import Group
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader
+from fastload.store.labels import SampleLabels
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.names import Names
 from fastload.store.pack_file import PackFile
@@ -53,7 +54,8 @@ class StoreWriter:
     Args:
         path: the store's file, once published.
         header: what the store says about itself.
-        columns: what it holds for each sample beside offsets and names.
+        columns: what it holds for each sample beside offsets, names and labels.
+        files: the contents of ``header.annotations.files``, as stored, one behind the other.
         resume: go on with a partial file that exists; False: refuse where there is one.
         restart: throw away a partial file that exists.
         overwrite: replace ``path`` where it exists (at ``publish``, by one rename).
@@ -77,6 +79,7 @@ class StoreWriter:
         header: WriterHeader,
         *,
         columns: Sequence[ColumnSpec] = PHOTO_COLUMNS,
+        files: bytes = b"",
         resume: bool = True,
         restart: bool = False,
         overwrite: bool = False,
@@ -85,9 +88,11 @@ class StoreWriter:
         self.partial_path = partial_path(self.path)
         self.resumed = False
         self._overwrite = overwrite
-        self._plan = PackPlan(_checked(header), tuple(columns), uuid.uuid4().hex)
+        self._plan = PackPlan(_checked(header, files), tuple(columns), uuid.uuid4().hex)
+        self._files = files
         self._state = PackState()
         self._is_complete = False
+        self._label_bytes: dict[str, int] = {}
         self._group = Group(self._plan.columns, self._plan.header)
         self._refuse_existing()
         self._lock: LockedFile | None = LockedFile(self.partial_path)
@@ -115,7 +120,7 @@ class StoreWriter:
         if progress is None:
             lock.truncate(0)
             plan = self._plan
-            self._file.begin(plan.to_json(), self._state.to_json())
+            self._file.begin(plan.to_json(), self._state.to_json(), self._files)
             # So that a power loss cannot take the file's name while the packing goes on.
             fsync_folder(self.path.parent)
             return
@@ -129,6 +134,7 @@ class StoreWriter:
         self._plan, self._state = progress.plan, progress.state
         self._is_complete = progress.is_complete
         self._file.trim()
+        self._label_bytes = self._publication().label_bytes()
 
     @property
     def committed_count(self) -> int:
@@ -184,6 +190,7 @@ class StoreWriter:
         source_mode: int = 0,
         content_hash: bytes = bytes(16),
         warnings: int = 0,
+        labels: SampleLabels | None = None,
         extra: Mapping[str, object] | None = None,
     ) -> int:
         """Add a sample to the group that the next ``commit`` writes.
@@ -201,6 +208,7 @@ class StoreWriter:
             source_mode: ``st_mode`` of the original file.
             content_hash: ``xxh3_128`` of the original file, 16 bytes.
             warnings: how many libjpeg gave.
+            labels: the sample's, where the header has annotations; None: it has none.
             extra: values of further columns, by name.
 
         Returns:
@@ -225,7 +233,9 @@ class StoreWriter:
             "content_hash": content_hash,
             "warnings": warnings,
         }
-        self._group.add(index, record, name, format, values, extra or {}, self._state.formats)
+        self._group.add(
+            index, record, name, format, values, extra or {}, self._state.formats, labels
+        )
         return index
 
     def report(self, problem: Problem) -> None:
@@ -259,18 +269,23 @@ class StoreWriter:
             formats=state.formats + tuple(group.new_formats),
         )
         try:
-            group.write(self._file, state.count, next_state)
+            group.write(self._file, state.count, next_state, self._label_bytes)
         except BaseException as error:
             # A signal, or a failure to report: the group may be in the file all the same.
             if not self._is_committed(lock, next_state):
                 raise
-            self._state = next_state
-            group.clear()
+            self._advance(next_state)
             if not isinstance(error, PackError):
                 raise
         else:
-            self._state = next_state
-            group.clear()
+            self._advance(next_state)
+
+    def _advance(self, state: PackState) -> None:
+        """The group was committed."""
+        self._state = state
+        for name, added in self._group.label_bytes().items():
+            self._label_bytes[name] = self._label_bytes.get(name, 0) + added
+        self._group.clear()
 
     def _is_committed(self, lock: LockedFile, state: PackState) -> bool:
         """Whether the file has that state, and will have it after a power loss."""
@@ -359,7 +374,10 @@ class StoreWriter:
         self.close()
 
 
-def _checked(header: WriterHeader) -> WriterHeader:
+def _checked(header: WriterHeader, files: bytes) -> WriterHeader:
+    attached = () if header.annotations is None else header.annotations.files
+    if sum(file.stored_size for file in attached) != len(files):
+        raise ValueError(f"files: expected those of header.annotations, found {len(files)} bytes")
     if len(header.split_names) > MAX_NAMES:
         raise ValueError(f"splits: expected at most {MAX_NAMES}, found {len(header.split_names)}")
     for names in (header.class_names, header.split_names):

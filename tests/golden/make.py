@@ -1,15 +1,18 @@
 """Made the golden files beside it; run by hand for a new format version, and never by tests.
 
-    PYTHONPATH=tests python tests/golden/make.py 1
+    PYTHONPATH=tests python tests/golden/make.py 2
 
 ``v1.lmdb`` holds a record of each codec, ``v1.lmdb.partial`` the same store after its first commit,
-``v1.json`` what both must give for as long as format version 1 is read.
+``v1.json`` what both must give for as long as format version 1 is read. ``v2`` are the same with
+labels.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +23,9 @@ from PIL import Image
 from fastload import jpeg, pixels
 from fastload._core import xxh3_128
 from fastload.records import Codec, Record, decode_record
-from fastload.store import Problem, Store, StoreWriter, WriterHeader, partial_path
+from fastload.store import Problem, SampleLabels, Store, StoreWriter, WriterHeader, partial_path
 from support.encoder import Options, encode
+from support.labels import ANNOTATIONS, FILES, make_labels, plain
 from support.pictures import picture
 from support.records import jpeg_record, tile_record
 from support.samples import SAMPLINGS, save, with_orientation
@@ -67,7 +71,14 @@ def make_records() -> dict[bytes, tuple[Record, str, bytes]]:
     return found
 
 
-def append(writer: StoreWriter, name: bytes, record: Record, form: str, source: bytes) -> None:
+def append(
+    writer: StoreWriter,
+    name: bytes,
+    record: Record,
+    form: str,
+    source: bytes,
+    labels: SampleLabels | None = None,
+) -> None:
     """Add one of ``make_records`` with metadata that follow from its name."""
     index = writer.count
     writer.append(
@@ -80,13 +91,14 @@ def append(writer: StoreWriter, name: bytes, record: Record, form: str, source: 
         source_mode=0o100640,
         content_hash=xxh3_128(source),
         warnings=index,
+        labels=labels,
     )
 
 
 def describe(path: Path) -> dict[str, object]:
     """What the store gives, as JSON can hold it."""
     with Store(path) as store:
-        header = {name: getattr(store.header, name) for name in store.header.__dataclass_fields__}
+        header = json.loads(store.header.to_json())
         columns = {name: store.column(name).tolist() for name in store.column_names}
         records, sources, images = [], [], []
         for index in range(len(store)):
@@ -105,7 +117,30 @@ def describe(path: Path) -> dict[str, object]:
             "records_xxh3_128": records,
             "sources_xxh3_128": sources,
             "pixels_xxh3_128": images,
-        }
+        } | describe_labels(store)
+
+
+def describe_labels(store: Store) -> dict[str, object]:
+    """The labels and attached files, where the store has any."""
+    annotations = store.annotations
+    if annotations is None:
+        return {}
+    files = [annotations.label_file(index) for index in range(len(store))]
+    return {
+        "labels": [as_json(plain(annotations[index])) for index in range(len(store))],
+        "label_files": [
+            None
+            if file is None
+            else [os.fsencode(file.name).hex(), file.text.hex(), file.mtime_ns, file.mode]
+            for file in files
+        ],
+        "files": [store.read_file(number).hex() for number in range(len(annotations.header.files))],
+    }
+
+
+def as_json(value: object) -> object:
+    """As JSON gives it back: lists for tuples."""
+    return json.loads(json.dumps(value))
 
 
 def main() -> None:
@@ -118,9 +153,13 @@ def main() -> None:
     for name, (record, _form, source) in records:
         if record.codec is Codec.TILES and jpeg.restore(jpeg.tile(source)) != source:
             raise SystemExit(f"{name!r}: does not restore")
-    with StoreWriter(path, HEADER) as writer:
+    header, files, random_source = HEADER, b"", random.Random(version)
+    if version == 2:
+        header, files = replace(HEADER, annotations=ANNOTATIONS), FILES
+    with StoreWriter(path, header, files=files) as writer:
         for position, (name, (record, form, source)) in enumerate(records, start=1):
-            append(writer, name, record, form, source)
+            labels = make_labels(position, random_source) if version == 2 else None
+            append(writer, name, record, form, source, labels)
             if position == COMMITTED:
                 writer.commit(position)
                 half_packed = partial_path(path).read_bytes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,21 @@ import pytest
 
 from fastload import _core, pixels
 from fastload.records import Codec
-from fastload.store import PHOTO_COLUMNS, Problem, Store, StoreWriter, WriterHeader, partial_path
+from fastload.store import (
+    PHOTO_COLUMNS,
+    Problem,
+    SampleLabels,
+    Store,
+    StoreWriter,
+    WriterHeader,
+    partial_path,
+)
 from support.hostile_stores import classic_format
+from support.labels import plain
 from support.stores import split_block
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-VERSIONS = (1,)
+VERSIONS = (1, 2)
 
 
 def expected_of(version: int) -> dict[str, Any]:
@@ -40,13 +50,37 @@ def open_golden(version: int) -> Store:
 def test_header_columns_names_and_problems(version: int) -> None:
     expected = expected_of(version)
     with open_golden(version) as store:
-        for name, value in expected["header"].items():
-            found = getattr(store.header, name)
-            assert (list(found) if isinstance(found, tuple) else found) == value, name
+        assert json.loads(store.header.to_json()) == expected["header"]
         for name, values in expected["columns"].items():
             assert store.column(name).tolist() == values, name
         assert [os.fsencode(name).hex() for name in store.names] == expected["names"]
         assert store.problems == tuple(Problem(*fields) for fields in expected["problems"])
+
+
+def test_labels_and_attached_files() -> None:
+    expected = expected_of(2)
+    with open_golden(2) as store:
+        annotations = store.annotations
+        assert annotations is not None
+        for index, labels in enumerate(expected["labels"]):
+            assert json.loads(json.dumps(plain(annotations[index]))) == labels
+        for index, file in enumerate(expected["label_files"]):
+            found = annotations.label_file(index)
+            assert file == (
+                None
+                if found is None
+                else [os.fsencode(found.name).hex(), found.text.hex(), found.mtime_ns, found.mode]
+            )
+        for number, data in enumerate(expected["files"]):
+            assert store.read_file(number).hex() == data
+
+
+def labels_of(store: Store, index: int) -> SampleLabels | None:
+    """What the writer was given for a sample."""
+    annotations = store.annotations
+    if annotations is None:
+        return None
+    return replace(annotations[index], file=annotations.label_file(index))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -98,7 +132,9 @@ def test_a_half_packed_store_goes_on(version: int, tmp_path: Path) -> None:
     with open_golden(version) as store:
         own = {name: getattr(store.header, name) for name in WriterHeader.__dataclass_fields__}
         columns = {spec.name: store.column(spec.name) for spec in PHOTO_COLUMNS}
-        with StoreWriter(path, WriterHeader(**own)) as writer:
+        annotations = store.annotations
+        files = b"" if annotations is None else store.column("files.bytes").tobytes()
+        with StoreWriter(path, WriterHeader(**own), files=files) as writer:
             assert writer.committed_position == 3
             for index in range(3, len(store)):
                 writer.append(
@@ -111,6 +147,7 @@ def test_a_half_packed_store_goes_on(version: int, tmp_path: Path) -> None:
                     source_mode=int(columns["source_mode"][index]),
                     content_hash=columns["content_hash"][index].tobytes(),
                     warnings=int(columns["warnings"][index]),
+                    labels=labels_of(store, index),
                 )
             for problem in store.problems:
                 writer.report(problem)
@@ -120,6 +157,6 @@ def test_a_half_packed_store_goes_on(version: int, tmp_path: Path) -> None:
             assert finished.names == store.names
             for index in range(len(store)):
                 assert finished.record_bytes(index) == store.record_bytes(index)
-            for name in columns:
-                assert finished.column(name).tobytes() == columns[name].tobytes(), name
+            for name in set(store.column_names) - {"file_offset"}:
+                assert finished.column(name).tobytes() == store.column(name).tobytes(), name
             assert finished.problems == store.problems

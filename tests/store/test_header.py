@@ -63,11 +63,11 @@ def test_a_missing_value_is_refused() -> None:
         parse_header(json.dumps(values).encode(), "here")
 
 
-@pytest.mark.parametrize("version", [2, 0, None, "1"])
+@pytest.mark.parametrize("version", [3, 0, None, "1", True])
 def test_another_version_says_which_and_what_to_do(version: object) -> None:
     values = json.loads(HEADER.to_json())
     values["format_version"] = version
-    with pytest.raises(StoreFormatError, match=r"expected format version 1, found .*release"):
+    with pytest.raises(StoreFormatError, match=r"expected format version 1 or 2, found .*release"):
         parse_header(json.dumps(values).encode(), "here")
 
 

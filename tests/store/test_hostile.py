@@ -11,6 +11,7 @@ from support.hostile_stores import make_truth, search, try_store
 from support.stores import make_samples, pack
 
 CASES = {"truncations": 200, "flips": 500, "page_flips": 500, "metadata": 250, "partials": 60}
+CASES |= {"label_page_flips": 120, "label_metadata": 150, "label_partials": 12}
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -29,9 +29,12 @@ from fastload import _core
 from fastload.errors import FastloadError
 from fastload.store import Store, StoreWriter
 from fastload.store.lmdb_walk import integer_extents
-from support.stores import HEADER, add, make_samples, pack, split_block
+from support.labels import FILES, LABELLED, label_reads, labelled_samples
+from support.stores import HEADER, Sample, add, make_samples, pack, split_block
 
 KINDS = ("truncations", "flips", "page_flips", "metadata", "partials")
+#: The same, of a store with labels.
+LABEL_KINDS = ("label_page_flips", "label_metadata", "label_partials")
 SAMPLES = 90
 ADDRESS_SPACE_BYTES = 3 << 30
 CASE_SECONDS = 10
@@ -70,6 +73,11 @@ def reads_of(store: Store) -> dict[str, Callable[[], Any]]:
 
     for name in store.column_names:
         reads[f"column {name}"] = lambda name=name: store.column(name).tobytes()
+    annotations = store.annotations
+    if annotations is not None:
+        reads |= dict(label_reads(annotations))
+        for number in range(len(annotations.header.files)):
+            reads[f"file {number}"] = lambda number=number: store.read_file(number)
     for index in range(len(store)):
         reads[f"record {index}"] = lambda index=index: store.record_bytes(index)
         if index % 3 != 2:
@@ -85,9 +93,11 @@ def make_first_name() -> bytes:
     return bytes(make_samples(1)[0].metadata["name"])
 
 
-def make_truth(folder: Path) -> Truth:
-    path = folder / "truth.lmdb"
-    if not path.exists():
+def make_truth(folder: Path, *, labels: bool = False) -> Truth:
+    path = folder / ("labels.lmdb" if labels else "truth.lmdb")
+    if not path.exists() and labels:
+        pack(path, labelled_samples(SAMPLES), group=30, header=LABELLED, files=FILES)
+    elif not path.exists():
         pack(path, make_samples(SAMPLES), group=30)
     with Store(path) as store:
         reads = {name: read() for name, read in reads_of(store).items()}
@@ -185,8 +195,15 @@ def header_value(source: random.Random, transaction: Any, database: Any) -> str:
     meta = database("meta")
     values = json.loads(transaction.get(b"header", db=meta)[8:])
     name = source.choice(sorted(values))
-    values[name] = source.choice(STRANGE)
-    transaction.put(b"header", sealed(json.dumps(values).encode()), db=meta)
+    if "annotations" in values and source.random() < 0.7:
+        values, whole = values["annotations"], values
+        name = source.choice(sorted(values))
+        if name == "files" and source.random() < 0.5:
+            name, values = source.choice(("size", "stored_size")), values["files"][0]
+    else:
+        whole = values
+    values[name] = source.choice((*STRANGE, [[1, 2]], [0, 2**31], [2, 3], ["keypoints", "crowd"]))
+    transaction.put(b"header", sealed(json.dumps(whole).encode()), db=meta)
     return f"header {name} = {values[name]!r:.60}"
 
 
@@ -249,6 +266,9 @@ def column_data(source: random.Random, transaction: Any, database: Any) -> str:
 def random_column(source: random.Random, transaction: Any, columns: Any) -> tuple[bytes, bytearray]:
     names = [bytes(key) for key, _value in transaction.cursor(db=columns)]
     favoured = [b"file_offset", b"length", b"names.offsets", b"class_id", b"split"]
+    if b"objects.box" in names:
+        favoured += [name for name in names if name.endswith(b".offsets")]
+        favoured += [b"objects.box", b"label_state", b"objects.class_id", b"files.bytes"]
     name = source.choice(favoured if source.random() < 0.5 else names)
     return name, bytearray(transaction.get(name, db=columns))
 
@@ -328,15 +348,25 @@ def try_store(truth: Truth, path: Path, *, may_differ: bool) -> str | None:
     return None
 
 
+def _writer(truth: Truth, path: Path) -> StoreWriter:
+    labelled = "labels" in truth.path.name
+    return StoreWriter(path, LABELLED, files=FILES) if labelled else StoreWriter(path, HEADER)
+
+
+def _samples(truth: Truth) -> list[Sample]:
+    labelled = "labels" in truth.path.name
+    return labelled_samples(SAMPLES) if labelled else make_samples(SAMPLES)
+
+
 def partials(truth: Truth, source: random.Random, path: Path) -> str:
     """A half-packed store, damaged; see ``try_partial``."""
     partial = Path(f"{path}.partial")
     path.unlink(missing_ok=True)
-    half_packed = truth.path.with_name("half-packed")
+    half_packed = truth.path.with_suffix(".half-packed")
     if not half_packed.exists():
         partial.unlink(missing_ok=True)
-        with StoreWriter(path, HEADER) as writer:
-            add(writer, make_samples(SAMPLES)[:60], group=6, problems=())
+        with _writer(truth, path) as writer:
+            add(writer, _samples(truth)[:60], group=6, problems=())
         partial.rename(half_packed)
     data = bytearray(half_packed.read_bytes())
     page = source.randrange(2) if source.random() < 0.1 else source.randrange(len(data) // 4096)
@@ -354,7 +384,9 @@ def partials(truth: Truth, source: random.Random, path: Path) -> str:
 def try_partial(truth: Truth, path: Path) -> str | None:
     """Going on with a damaged partial file ends with an error, or a store that tells its damage."""
     try:
-        pack(path, make_samples(SAMPLES), group=30)
+        with _writer(truth, path) as writer:
+            add(writer, _samples(truth), group=30)
+            writer.publish()
     except FastloadError:
         return None
     return try_store(truth, path, may_differ=True)
@@ -381,7 +413,8 @@ violations: list[str] = []
 def run(kind: str, seed: int, first: int, count: int, folder: Path) -> None:
     """Try cases in this process; see the module's head."""
     global watching
-    truth = make_truth(folder)
+    truth = make_truth(folder, labels=kind in LABEL_KINDS)
+    kind = kind.removeprefix("label_")
     path = folder / f"{kind}-{os.getpid()}.lmdb"
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     # Whatever is imported or compiled at first use, by lmdb and NumPy too, is so now.
@@ -413,7 +446,7 @@ def run(kind: str, seed: int, first: int, count: int, folder: Path) -> None:
 
 def search(kind: str, seed: int, count: int, folder: Path, *, batch: int = 250) -> Iterator[str]:
     """Try ``count`` cases in processes of their own; yields each failure, crashes included."""
-    make_truth(folder)
+    make_truth(folder, labels=kind in LABEL_KINDS)
     support = str(Path(__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": support}
     for first in range(0, count, batch):

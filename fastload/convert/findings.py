@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -86,6 +86,16 @@ class Tally:
         group.count += 1
         if len(group.examples) < EXAMPLES_A_GROUP:
             group.examples.append(finding)
+
+    def listener(self, also: Callable[[Finding], None] | None) -> Callable[[Finding], None]:
+        """What counts each finding it is called with, and passes it on."""
+
+        def note(finding: Finding) -> None:
+            self.add(finding)
+            if also is not None:
+                also(finding)
+
+        return note
 
     def count(self, severity: Severity) -> int:
         """The number of findings of this severity."""

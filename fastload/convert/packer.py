@@ -65,12 +65,7 @@ def pack(
     options = replace(options or PackOptions(), **choices)  # type: ignore[arg-type]
     started = time.monotonic()
     tally = Tally()
-
-    def note(finding: Finding) -> None:
-        tally.add(finding)
-        if on_finding is not None:
-            on_finding(finding)
-
+    note = tally.listener(on_finding)
     check_target(source, destination, overwrite=options.overwrite or split_stores)
     opened = find_source(
         source, options.layout, follow_links=options.follow_links, extensions=options.extensions

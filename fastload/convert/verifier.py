@@ -89,12 +89,7 @@ def verify(
     """
     started = time.monotonic()
     tally = Tally()
-
-    def note(finding: Finding) -> None:
-        tally.add(finding)
-        if on_finding is not None:
-            on_finding(finding)
-
+    note = tally.listener(on_finding)
     root = None if source is None else os.path.abspath(os.fsdecode(source))
     with quiet_pillow(), Store(store) as opened:
         checker = SampleChecker(opened, root, deep)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 from fastload import pixels
-from fastload._core import set_simd, simd
 from support.compare import assert_same
 from support.pictures import picture
+
+pytestmark = pytest.mark.usefixtures("each_simd")
 
 WIDTHS = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100]  # around what a vector holds
 DTYPES = [np.uint8, np.float32, np.float16]
 IMAGE = picture(40, 60)
-
-
-@pytest.fixture(params=["avx2", "portable"], autouse=True)
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each test runs with each instruction set that this machine has."""
-    before = simd()
-    if not set_simd(request.param):
-        pytest.skip(f"this machine has no {request.param}")
-    yield request.param
-    set_simd(before)
 
 
 def made_table(dtype: type) -> np.ndarray:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from fastload import pixels
-from fastload._core import set_simd, simd
 from support.compare import assert_same
 from support.pictures import picture
 from support.reference import PILLOW_IS_SIMD, SIMD_REASON
 from support.two_pass import resample_horizontal_first, resample_vertical_first
 from support.windows import edge_windows, random_windows
 
-pytestmark = pytest.mark.pillow
+pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("each_simd")]
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -44,16 +41,6 @@ SIZES = [
     ((5, 4), (80, 90)),
     ((333, 500), (224, 224)),
 ]
-
-
-@pytest.fixture(params=["avx2", "portable"], autouse=True)
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each test runs with each instruction set that this machine has."""
-    before = simd()
-    if not set_simd(request.param):
-        pytest.skip(f"this machine has no {request.param}")
-    yield request.param
-    set_simd(before)
 
 
 def pillow_resize(

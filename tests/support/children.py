@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,9 +27,28 @@ def read_all(store: Store) -> list[bytes]:
     return [store.record_bytes(index) for index in range(len(store))]
 
 
-def child_epoch(loader: Any, queue: Any) -> None:
+def epoch_sums(loader: Iterable[Any]) -> list[float]:
+    """A checksum of each batch's images."""
+    return [float(images.double().sum()) for images, _ in loader]
+
+
+def child_epoch(loader: Iterable[Any], queue: Any) -> None:
     """Sends an epoch's checksums."""
-    queue.put([float(images.double().sum()) for images, _ in loader])
+    queue.put(epoch_sums(loader))
+
+
+def epoch_sums_in_child(loader: Iterable[Any], method: str) -> list[float]:
+    """An epoch's checksums from a child process, which ends well."""
+    context = multiprocessing.get_context(method)
+    queue: Any = context.Queue()
+    child = context.Process(target=child_epoch, args=(loader, queue))  # type: ignore[attr-defined]
+    child.start()
+    found: list[float] = queue.get(timeout=60)
+    child.join(30)
+    assert child.exitcode == 0
+    child.close()
+    queue.close()
+    return found
 
 
 def decide_in_rank(rank: int, port: int, queue: Any) -> None:

@@ -6,7 +6,7 @@ steps until the file is written. What was written is loaded and compared each ro
 timing. A first round makes buffers and is not counted.
 
     blocked   the call of save
-    x copy    blocked / time of a memory copy in the same round: of the state's tensors, by torch's
+    x copy    blocked / time of a memory copy right before: of the state's tensors, by torch's
               copy_, into buffers that are there already, with one thread or all (the faster)
     total     until the file is written (and synced, where the row says so)
     slowed    mean step while the file is written / mean step before, less 1
@@ -61,8 +61,25 @@ def mean_seconds(step: Callable[[], None], count: int) -> float:
     return (time.perf_counter() - started) / count
 
 
+def copy_seconds(state: dict[str, Any], buffers: list[torch.Tensor]) -> float:
+    """A memory copy of the state: the faster of one thread and all."""
+    tensors = training.tensors_of(state)
+    found = []
+    for threads in {1, len(os.sched_getaffinity(0))}:
+        torch.set_num_threads(threads)
+        started = time.perf_counter()
+        for buffer, tensor in zip(buffers, tensors, strict=True):
+            buffer.copy_(tensor)
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
 def turn(
-    saver: savers.Saver, state: dict[str, Any], step: Callable[[], None], number: int
+    saver: savers.Saver,
+    state: dict[str, Any],
+    buffers: list[torch.Tensor],
+    step: Callable[[], None],
+    number: int,
 ) -> dict[str, float]:
     """One save in the middle of training, verified."""
     training.fill(state, number)
@@ -70,7 +87,8 @@ def turn(
     gc.collect()
     torch.set_num_threads(1)  # steps leave the other cores to the background
     before = mean_seconds(step, 20)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))  # copies may use them all
+    copied = copy_seconds(state, buffers)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # the save, too, may use them all
     started = time.perf_counter()
     saver.save(state, number)
     blocked = time.perf_counter() - started
@@ -90,23 +108,10 @@ def turn(
         raise SystemExit(f"{saver.label}: {wrong} tensors are not as they were saved")
     slowed = during / steps / before - 1 if steps else 0.0
     lost = blocked + max(0.0, during - steps * before)
-    return {"blocked": blocked, "total": total, "slowed": slowed, "lost": lost, "steps": steps}
-
-
-def copy_seconds(state: dict[str, Any], buffers: list[torch.Tensor]) -> float:
-    """A memory copy of the state: the faster of one thread and all, median of five each."""
-    tensors = training.tensors_of(state)
-    found = []
-    for threads in {1, len(os.sched_getaffinity(0))}:
-        torch.set_num_threads(threads)
-        taken = []
-        for _ in range(5):
-            started = time.perf_counter()
-            for buffer, tensor in zip(buffers, tensors, strict=True):
-                buffer.copy_(tensor)
-            taken.append(time.perf_counter() - started)
-        found.append(statistics.median(taken))
-    return min(found)
+    return {
+        "copy": copied, "blocked": blocked, "copies": blocked / copied, "total": total,
+        "slowed": slowed, "lost": lost, "steps": steps,
+    }  # fmt: skip
 
 
 def measure(
@@ -123,23 +128,18 @@ def measure(
     names = [name for name in savers.SAVERS if not options.only or name in options.only]
     rows = {name: savers.SAVERS[name](folder / name) for name in names}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    copies: list[float] = []
     try:
         for number in range(options.rounds + 1):
-            copied = copy_seconds(state, buffers)
             turned = number % len(names)
             for name in names[turned:] + names[:turned]:
-                figures = turn(rows[name], state, step, number)
-                figures["copies"] = figures["blocked"] / copied
+                figures = turn(rows[name], state, buffers, step, number)
                 if number:
                     found[name].append(figures)
-            if number:
-                copies.append(copied)
     finally:
         for saver in rows.values():
             saver.close()
         shutil.rmtree(folder)
-    about = {"state_bytes": size_bytes, "tensors": len(tensors), "copy_seconds": copies}
+    about = {"state_bytes": size_bytes, "tensors": len(tensors)}
     return found, about
 
 
@@ -166,11 +166,11 @@ def show(
                 cell(rounds, "lost", 1000, ".0f"),
             ]
         )
-    copied = statistics.median(about["copy_seconds"]) * 1000
+    copied = [figures["copy"] * 1000 for rounds in found.values() for figures in rounds]
     report.table(
         f"{about['state_bytes'] / 1e6:.0f} MB in {about['tensors']} tensors, a memory copy "
-        f"{copied:.0f} ms; {options.step} steps; medians of {options.rounds} interleaved rounds "
-        "(lowest-highest)",
+        f"{statistics.median(copied):.0f} ms; {options.step} steps; medians of "
+        f"{options.rounds} interleaved rounds (lowest-highest)",
         ["", "blocked ms", "x copy", "total ms", "slowed %", "lost ms"],
         lines,
     )

@@ -91,6 +91,10 @@ class Arena:
     def release(self) -> None:
         """Give the memory back."""
         self.wait()
+        if self._shared and isinstance(self._buffer.obj, mmap.mmap):
+            # Forked children have it mapped, too; empty pages cost nothing there.
+            with contextlib.suppress(OSError, ValueError):
+                self._buffer.obj.madvise(mmap.MADV_REMOVE)
         self._layout, self._targets, self._ranges = [], [], []
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
@@ -124,6 +128,8 @@ class Arena:
 
     def _copy_from_memory(self, sources: Sequence[torch.Tensor]) -> None:
         self._pieces[:, 1] = [source.data_ptr() for source in sources]
+        if ((self._pieces[:, 1] == 0) & (self._pieces[:, 2] > 0)).any():
+            raise RuntimeError("expected tensors with memory behind them, found one without")
         copy_pieces(self._pieces, torch.get_num_threads())
 
     def _allocate(self, size: int, pin: bool) -> None:

@@ -27,7 +27,8 @@ def capture_random_state() -> dict[str, Any]:
         },
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
+    # Asking for their states would initialise CUDA.
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         state["cuda"] = torch.cuda.get_rng_state_all()
     return state
 
@@ -42,4 +43,5 @@ def restore_random_state(state: dict[str, Any]) -> None:
     )
     torch.set_rng_state(state["torch"].cpu())
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+        here = torch.cuda.device_count()  # a run may go on with fewer
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"][:here]])

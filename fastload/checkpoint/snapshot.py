@@ -85,16 +85,20 @@ def _snapshot_tensors(state: object, arena: Arena) -> Finish:
             'save model.state_dict(), or use format="torch"'
         )
     for name, value in state.items():
-        dense = isinstance(value, torch.Tensor) and value.layout is torch.strided
+        # Of a wrapper's memory nothing is known, and a tensor on "meta" has none.
+        dense = type(value) in (torch.Tensor, torch.nn.Parameter)
+        dense = dense and value.layout is torch.strided and not value.is_meta
         if not isinstance(name, str) or not dense or value.dtype not in _SAFETENSORS_DTYPES:
-            found = f"{value.dtype} {value.layout}" if isinstance(value, torch.Tensor) else value
+            found = value
+            if isinstance(value, torch.Tensor):
+                found = f"{type(value).__name__} {value.dtype} {value.layout} {value.device}"
             raise TypeError(
                 f"safetensors: expected names and dense tensors only, found {found!r} at {name!r}; "
                 'use format="torch"'
             )
     # Larger elements first, so that every tensor is aligned to its own; the library does so, too.
     names = sorted(state, key=lambda name: (-state[name].itemsize, name))
-    tensors = [state[name].detach().contiguous() for name in names]
+    tensors = [state[name].detach().contiguous().resolve_neg() for name in names]
     ranges = arena.copy(tensors)
     kinds = [(_SAFETENSORS_DTYPES[tensor.dtype], tuple(tensor.shape)) for tensor in tensors]
 

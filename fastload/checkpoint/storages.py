@@ -59,6 +59,11 @@ class StorageTable:
         if ref is not None and self._dtypes.get(storage.data_ptr(), dtype) is dtype:
             return ref
         size_bytes = storage.nbytes()
+        if size_bytes == 0 and tensor.numel():
+            raise RuntimeError(
+                f"expected memory behind a tensor of shape {tuple(tensor.shape)}, found none: it "
+                "was freed, as FSDP does between steps; save the gathered or sharded state instead"
+            )
         is_whole = tensor.nbytes == size_bytes and tensor.is_contiguous()
         count = size_bytes // tensor.itemsize
         whole = tensor if is_whole else None

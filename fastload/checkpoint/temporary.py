@@ -15,11 +15,14 @@ import re
 import socket
 from pathlib import Path
 
+from fastload import _core
 from fastload.checkpoint.file_ops import FileOps
 
 _SUFFIX = ".fastload-tmp"
 _NAME = re.compile(r"\.(?P<name>.+)\.(?P<host>[^.]*)\.(?P<pid>\d+)\.\d+\.fastload-tmp", re.DOTALL)
 _numbers = itertools.count()
+#: Of 255 that file systems allow; host, process id, number and ending take the rest.
+_MOST_NAME_BYTES = 120
 
 
 def create_temporary(target: Path, ops: FileOps) -> tuple[Path, int]:
@@ -29,7 +32,7 @@ def create_temporary(target: Path, ops: FileOps) -> tuple[Path, int]:
         OSError: the folder is missing, read-only or full.
     """
     while True:
-        name = f".{target.name}.{_host()}.{os.getpid()}.{next(_numbers)}{_SUFFIX}"
+        name = f".{_label(target.name)}.{_host()}.{os.getpid()}.{next(_numbers)}{_SUFFIX}"
         path = target.with_name(name)
         with contextlib.suppress(FileExistsError):
             descriptor = ops.create(path)
@@ -51,7 +54,7 @@ def remove_leftovers(folder: Path, ops: FileOps, name: str = "") -> list[Path]:
         names = [entry.name for entry in entries if entry.name.endswith(_SUFFIX)]
     for found in names:
         parts = _NAME.fullmatch(found)
-        if parts is None or (name and parts["name"] != name):
+        if parts is None or (name and parts["name"] != _label(name)):
             continue
         path = folder / found
         if _remove_abandoned(path, parts["host"], int(parts["pid"]), ops):
@@ -78,6 +81,12 @@ def _remove_abandoned(path: Path, host: str, pid: int, ops: FileOps) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def _label(name: str) -> str:
+    """A name that leaves room for what is put around it."""
+    data = os.fsencode(name)
+    return name if len(data) <= _MOST_NAME_BYTES else f"{_core.xxh3_64(data):016x}"
 
 
 def _lives(pid: int) -> bool:

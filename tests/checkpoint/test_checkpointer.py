@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from torchvision.transforms import v2
 
+from fastload import DataLoader, LMDBDataset
 from fastload.checkpoint import (
     AsyncCheckpointer,
     gather_state,
@@ -187,3 +189,29 @@ def test_a_closed_one_says_so(tmp_path: Path):
     with pytest.raises(CheckpointError, match="closed"):
         checkpointer.save(state(), step=1)
     assert names(tmp_path) == ["last.pt", "step-000000000.pt"]
+
+
+def test_a_loaders_place_in_its_epoch_is_part_of_the_state(tmp_path: Path, photo_store: Path):
+    """One of torch's has none, and is left out."""
+
+    def loader() -> DataLoader:
+        transform = v2.Compose([v2.Resize((16, 16)), v2.ToImage()])
+        dataset = LMDBDataset(photo_store, transform)
+        return DataLoader(dataset, batch_size=4, shuffle=True, num_workers=0)
+
+    torch.manual_seed(5)
+    first = loader()
+    batches = iter(first)
+    for _ in range(2):
+        next(batches)
+    plain: Any = torch.utils.data.DataLoader([1, 2])
+    with AsyncCheckpointer(tmp_path) as checkpointer:
+        checkpointer.save(gather_state(loader=first, plain=plain), step=2)
+        found = checkpointer.load_latest()
+    assert found is not None
+    assert set(found.state) == {"loader", "random"}
+    second = loader()
+    restore_state(found.state, loader=second, plain=plain)
+    expected, went_on = [labels for _, labels in batches], [labels for _, labels in second]
+    assert len(went_on) == 4
+    assert all(torch.equal(one, other) for one, other in zip(expected, went_on, strict=True))

@@ -42,6 +42,20 @@ def test_the_end_of_an_inherited_buffer_unmaps_nobody_elses_memory(shared: bool)
     assert bytes(arena.buffer[:12_000_000]) == state[0].numpy().tobytes()
 
 
+def test_memory_given_back_is_given_back_though_children_have_it(tmp_path: Path):
+    """A worker that lives on would else hold as much as the state."""
+    arena = Arena(shared=True)
+    arena.copy([torch.ones(1_000_000)])
+    watched = os.dup(arena.descriptor)
+    assert os.fstat(watched).st_blocks * 512 >= 4_000_000
+    child, end = forked_for_long()
+    arena.release()
+    assert os.fstat(watched).st_blocks == 0
+    os.close(watched)
+    os.close(end)
+    os.waitpid(child, 0)
+
+
 def test_a_private_buffer_is_not_copied_into_children():
     """A fork costs no page table of it, and the next snapshot no page fault: they find zeros."""
     arena = Arena()

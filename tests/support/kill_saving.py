@@ -111,20 +111,22 @@ PEERS: dict[str, tuple[Run, Callable[[Path], Any]]] = {
 }
 
 
-def run_and_kill(run: Run, folder: Path, first: int, seconds: float) -> list[int]:
-    """Fork a run, kill it some seconds after its first acknowledgement or start; what it told.
+def run_and_kill(run: Run, folder: Path, first: int, source: random.Random) -> list[int]:
+    """Fork a run, kill it at a random moment; what it told.
+
+    Half of the moments lie soon after the start, half behind some acknowledgements, so that a busy
+    machine, on which all takes longer, is killed in every phase, too.
 
     Raises:
         RuntimeError: it ended by itself.
     """
     read_end, write_end = os.pipe()
-    ready_read, ready_write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(read_end)
             torch.set_num_threads(1)
-            os.write(ready_write, b"r")
+            os.write(write_end, b"ready\n")
             run(folder, first, write_end)
         except BaseException:
             traceback.print_exc()
@@ -132,14 +134,18 @@ def run_and_kill(run: Run, folder: Path, first: int, seconds: float) -> list[int
             sys.stderr.flush()
             os._exit(1)
     os.close(write_end)
-    select.select([ready_read], [], [], 60)
-    time.sleep(seconds)
+    told = b""
+    awaited = 1 + source.choice((0, 0, 0, 1, 2, 4))
+    while told.count(b"\n") < awaited and select.select([read_end], [], [], 60)[0]:
+        part = os.read(read_end, 1000)
+        if not part:
+            break  # it has ended
+        told += part
+    time.sleep(source.uniform(0, 0.25 if awaited == 1 else 0.06))
     os.kill(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     with open(read_end, "rb") as file:
-        lines = file.read().split(b"\n")[:-1]
-    os.close(ready_read)
-    os.close(ready_write)
+        lines = (told + file.read()).split(b"\n")[1:-1]
     if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
         raise RuntimeError("a run that saves ended by itself; see its traceback above")
     return [int(line) for line in lines]
@@ -166,10 +172,8 @@ def kill_often(
     run = save_with_fastload(options)
     newest = durable = -1
     first = 0
-    # A writing process takes its time to start.
-    longest_seconds = 0.7 if options.get("writer") == "process" else 0.25
     for _ in range(kills):
-        told = run_and_kill(run, folder, first, source.uniform(0, longest_seconds))
+        told = run_and_kill(run, folder, first, source)
         counts["kills"] += 1
         counts["acknowledged"] += len(told)
         newest = max([newest, *told])
@@ -205,7 +209,7 @@ def count_damage(name: str, folder: Path, kills: int, seed: int) -> int:
     source = random.Random(seed)
     damaged = newest = 0
     for _ in range(kills):
-        told = run_and_kill(save, folder, newest + 1, source.uniform(0.05, 0.25))
+        told = run_and_kill(save, folder, newest + 1, source)
         newest = max([newest, *told])
         if newest == 0:
             continue

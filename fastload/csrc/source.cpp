@@ -125,7 +125,7 @@ Status FileSource::read(std::size_t index, ReadBuffer& buffer, Record& record,
 // without its times telling, so it has no fingerprint yet.
 std::uint64_t FileSource::fingerprint(std::size_t index) const {
   constexpr std::int64_t second = 1'000'000'000;
-  struct stat info {};
+  struct stat info{};
   timespec clock{};
   if (stat(paths_[index].c_str(), &info) != 0 || !S_ISREG(info.st_mode) ||
       clock_gettime(CLOCK_REALTIME, &clock) != 0) {

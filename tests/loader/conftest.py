@@ -65,3 +65,9 @@ def nothing_left(request: pytest.FixtureRequest, no_torch_threads: None) -> Any:
     before = holdings()
     yield
     assert_nothing_left(before)
+
+
+@pytest.fixture(params=["memory", "folder"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both kinds of cache."""
+    return "memory" if request.param == "memory" else str(tmp_path / "cache")

@@ -25,11 +25,12 @@ class Peer:
     """A loader that runs in its own environment.
 
     Args:
-        module: of this package.
+        module: of ``package``.
         python: the environment's interpreter.
         job: what it reads.
         name: of its files in the job's scratch folder.
         timeout_seconds: for its start, and for each answer beyond the seconds asked for.
+        package: that has the module.
 
     Attributes:
         ready: what it told when it was ready.
@@ -39,7 +40,13 @@ class Peer:
     """
 
     def __init__(
-        self, module: str, python: Path, job: Job, name: str, timeout_seconds: float
+        self,
+        module: str,
+        python: Path,
+        job: Job,
+        name: str,
+        timeout_seconds: float,
+        package: str = "peers",
     ) -> None:
         if not python.exists():
             raise PeerError(f"no {python}; benchmarks/setup_peers makes it")
@@ -50,7 +57,7 @@ class Peer:
         self._timeout_seconds = timeout_seconds
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [str(python), "-m", f"peers.{module}", str(path)],
+                [str(python), "-m", f"{package}.{module}", str(path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -64,7 +71,7 @@ class Peer:
             raise
         self._signal(signal.SIGSTOP)
 
-    def ask(self, do: str, seconds: float) -> dict[str, Any]:
+    def ask(self, do: str, seconds: float = 0.0) -> dict[str, Any]:
         """Let it run for one command."""
         self._signal(signal.SIGCONT)
         try:

@@ -60,6 +60,8 @@ class ChildProcess:
                 target=_serve, args=(theirs,), name="fastload-background", daemon=True
             )
             self._process.start()
+            with suppress(OSError, AttributeError):  # from here: before it imports torch
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
             theirs.close()
         return self._pipe
 
@@ -73,8 +75,6 @@ class ChildProcess:
 
 def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    with suppress(OSError, AttributeError):
-        os.nice(19)
     with suppress(EOFError, ConnectionError):
         while True:
             try:

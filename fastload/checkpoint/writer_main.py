@@ -30,6 +30,8 @@ def main(descriptor: int, parent: int) -> None:
         return
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
+        # Where sessions share the processor, that counts within this one's own only.
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), "ascii")
     memory: dict[int, memoryview] = {}
     with (
         socket.socket(fileno=descriptor) as connection,

@@ -64,7 +64,7 @@ struct BitCursor {
   // by one store of 8 bytes, which costs less than a branch that is hard to foresee.
   void put(std::uint32_t bits, int size) {
     count += size;
-    buffer |= static_cast<std::uint64_t>(bits) << (64 - count);
+    buffer |= static_cast<std::uint64_t>(bits) << 1 << (63 - count);  // no shift by all 64
     store_le(at, __builtin_bswap64(buffer));
     at += count >> 3;
     buffer <<= count & ~7;

@@ -6,6 +6,7 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,6 +149,7 @@ class AsyncCheckpointer:
         """
         self._check_usable()
         self._raise_errors()
+        step = index(step)  # NumPy's, too; a record holds plain ones
         if step < 0:
             raise ValueError(f"expected a step of at least 0, found {step}")
         numbers = {name: float(value) for name, value in (metrics or {}).items()}

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -102,6 +103,7 @@ class DistributedCheckpointer:
         Raises:
             CheckpointError: the save before failed, and nobody was told; nothing is saved now.
         """
+        step = index(step)
         if step < 0:
             raise ValueError(f"expected a step of at least 0, found {step}")
         numbers = {name: float(value) for name, value in (metrics or {}).items()}

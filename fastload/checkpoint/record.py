@@ -89,7 +89,9 @@ def decode_record(data: bytes) -> Record:
             saved_at=str(content["saved_at"]),
             blocks=[(int(length), int(checksum, 16)) for length, checksum in content["blocks"]],
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
+    ) as error:  # fmt: skip
         raise CheckpointDamagedError(f"its record cannot be read: {error!r}") from error
 
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torchvision.transforms import v2
@@ -29,7 +30,8 @@ def test_what_is_saved_is_loaded(tmp_path: Path, writer: Any, file_format: Any):
     with AsyncCheckpointer(folder, writer=writer, format=file_format) as checkpointer:
         for step, size in enumerate((10, 3_000_000, 5)):
             weights = {"a": torch.full((size,), step), "b.c": torch.ones(2, 3).t()}
-            handle = checkpointer.save(weights, step=step, metrics={"loss": torch.tensor(0.5)})
+            metrics = {"loss": torch.tensor(0.5)}
+            handle = checkpointer.save(weights, step=np.int64(step), metrics=metrics)
         suffix = ".pt" if file_format == "torch" else ".safetensors"
         assert handle.result(60) == folder / f"step-000000002{suffix}"
         assert handle.done()

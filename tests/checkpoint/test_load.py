@@ -14,6 +14,7 @@ import torch
 import fastload
 from fastload.checkpoint import AsyncCheckpointer, load_checkpoint, load_latest
 from fastload.checkpoint.file_ops import FileOps
+from fastload.checkpoint.record import decode_record
 from fastload.checkpoint.temporary import create_temporary
 from fastload.checkpoint.verify import verify_file
 from fastload.errors import CheckpointDamagedError, CheckpointError
@@ -192,3 +193,18 @@ def test_names_as_long_as_they_may_be(tmp_path: Path):
     assert torch.load(path) == {"w": 2}
     assert not left.exists()
     assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"version":2}',
+        b'{"version":1,"step":1e999,"sequence":1,"metrics":{},"saved_at":"","blocks":[]}',
+        b'{"version":1,"step":1,"sequence":1,"metrics":[],"saved_at":"","blocks":[]}',
+        b'{"version":1,"step":1,"sequence":1,"metrics":{},"saved_at":"","blocks":[[1,2]]}',
+    ],
+)  # fmt: skip
+def test_a_record_of_another_form_is_damage(content: bytes):
+    """Also where someone has put the right checksum over it."""
+    with pytest.raises(CheckpointDamagedError, match="record cannot be read"):
+        decode_record(content)

@@ -179,9 +179,11 @@ class DataLoader(TorchDataLoader[T_co]):
         """An epoch, begun on whatever the plan says now."""
         choice = choose(self)
         early, self._early = self._early, None
-        if early is not None and early.fits(self, choice):
-            self._choice = choice
-            return early.hand_out(self)
+        if early is not None:
+            begun = early.hand_out(self, choice)
+            if begun is not None:
+                return begun
+            early.drop(self)
         if self._choice is not None and self._choice.plan.path != choice.plan.path:
             self._iterator = None  # a persistent one of another path
         self._choice = choice

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fastload.loader.resume import Snapshot, generator_states
+from fastload.loader.resume import Progress, Snapshot, generator_states
 
 if TYPE_CHECKING:
     from torch.utils.data.dataloader import _BaseDataLoaderIter
@@ -22,52 +24,77 @@ class EarlyIterator:
 
     Beginning an epoch draws random numbers (the workers' seed). They are put back, and drawn again
     when the epoch really begins, so that training's own numbers are those that it would have
-    without this.
+    without this. The loader's progress stays what it was until then.
 
     Args:
         loader: on a "workers" path, with a sampler that draws nothing.
 
     Raises:
-        ValueError: beginning an epoch draws something else; nothing is left begun.
+        ValueError: the epoch cannot be begun early; nothing is left begun.
     """
 
     def __init__(self, loader: DataLoader[Any]) -> None:
+        progress = loader._progress
+        if progress.pending:
+            raise ValueError("its next epoch goes on from a state that was loaded")
+        if loader._iterator is not None and progress.begun and not progress.finished:
+            raise ValueError("its persistent workers are in the middle of an epoch")
+        self._is_first = loader._iterator is None
         before = Snapshot(loader)
         default_before, own_before = torch.get_rng_state(), generator_states(loader)
-        self._iterator = iter(loader)
+        loader._progress = Progress()
+        try:
+            self._iterator = iter(loader)
+            default_after, own_after = torch.get_rng_state(), generator_states(loader)
+        finally:
+            self._progress, loader._progress = loader._progress, progress
+            before.restore()
         assert loader._choice is not None
-        self._path = loader._choice.plan.path
-        self._dataset = loader.dataset
-        self._transform = getattr(loader.dataset, "transform", None)
-        default_after, own_after = torch.get_rng_state(), generator_states(loader)
-        before.restore()
+        self._plan = loader._choice.plan
+        self._seen = _look_at(loader)
         self._draws = not _equal(default_before, own_before, default_after, own_after)
         if self._draws:
-            _draw(loader)
-            drawn = torch.get_rng_state(), generator_states(loader)
-            before.restore()
+            with _put_back(before):
+                _draw(loader)
+                drawn = torch.get_rng_state(), generator_states(loader)
             if not _equal(*drawn, default_after, own_after):
+                self.drop(loader)
                 raise ValueError("its sampler draws random numbers when an epoch begins")
 
-    def fits(self, loader: DataLoader[Any], choice: Choice) -> bool:
-        """Whether the loader would begin the same epoch now."""
-        return (
-            choice.plan.path == self._path
-            and loader.dataset is self._dataset
-            and getattr(loader.dataset, "transform", None) is self._transform
-        )
-
-    def hand_out(self, loader: DataLoader[Any]) -> _BaseDataLoaderIter:
-        """The epoch begins."""
+    def hand_out(self, loader: DataLoader[Any], choice: Choice) -> _BaseDataLoaderIter | None:
+        """The epoch begins. None where the loader would now begin another, as far as can be seen:
+        an attribute of it, its samplers or its data sets is no longer what it was, or another seed
+        comes from its own generator.
+        """
+        if choice.plan != self._plan or not _are_same(_look_at(loader), self._seen):
+            return None
         if self._draws:
-            _draw(loader)
+            before = Snapshot(loader)
+            seed = _draw(loader)
+            if loader.generator is not None and seed != self._iterator._base_seed:
+                before.restore()
+                return None
+        loader._progress = self._progress
         loader._counters.begin()
         return self._iterator
 
+    def drop(self, loader: DataLoader[Any]) -> None:
+        """The epoch will not come. Persistent workers that were there before stay."""
+        if self._is_first:
+            loader._iterator = None
 
-def _draw(loader: DataLoader[Any]) -> None:
+
+@contextmanager
+def _put_back(snapshot: Snapshot) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        snapshot.restore()
+
+
+def _draw(loader: DataLoader[Any]) -> int:
     """As torch's iterators draw their seed."""
-    torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+    return int(torch.empty((), dtype=torch.int64).random_(generator=loader.generator))
 
 
 def _equal(
@@ -80,3 +107,44 @@ def _equal(
     return torch.equal(default, other_default) and all(
         torch.equal(own[name], other_own[name]) for name in own
     )
+
+
+def _look_at(loader: DataLoader[Any]) -> list[dict[str, Any]]:
+    """What an epoch is made from, as far as it can be seen: attributes, and what lists hold."""
+    public = {name: value for name, value in vars(loader).items() if not name.startswith("_")}
+    found = [{name: _nested(value) for name, value in public.items()}]
+    things = [loader.batch_sampler, loader.sampler, loader.dataset]
+    while things:
+        attributes = getattr(things.pop(), "__dict__", {})
+        found.append({name: _listed(value) for name, value in attributes.items()})
+        if "dataset" in attributes:  # as in a Subset
+            things.append(attributes["dataset"])
+        things += attributes.get("datasets", ())  # as in a ConcatDataset
+    return found
+
+
+def _listed(value: Any) -> Any:
+    """A list as it is now; anything else itself."""
+    return value.copy() if type(value) is list else value
+
+
+def _nested(value: Any) -> Any:
+    """Likewise, and the lists in it: what stands for a sampler of batches."""
+    return list(map(_listed, value)) if type(value) is list else value
+
+
+def _are_same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    """Whether all attributes are the same objects, or lists of equal items."""
+    return len(one) == len(other) and all(
+        old.keys() == new.keys() and all(_is_same(old[name], new[name]) for name in old)
+        for old, new in zip(one, other, strict=True)
+    )
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and type(one) in (list, int, float, str) and one == other
+    except Exception:  # items that compare in ways of their own, such as arrays
+        return False

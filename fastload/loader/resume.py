@@ -48,6 +48,11 @@ class Progress:
         self.generators: dict[str, torch.Tensor] = {}
         self.global_generator = torch.empty(0, dtype=torch.uint8)
 
+    @property
+    def pending(self) -> bool:
+        """Whether it was loaded, and no epoch has begun from it."""
+        return not self.begun and (self.resumed or self.as_reset or bool(self.generators))
+
     def begin(self, base_seed: int, resets: int) -> tuple[int, int]:
         """The epoch begins. Returns what `epoch_seed` takes; a resumed epoch keeps what it had."""
         if not (self.resumed or self.as_reset):

@@ -42,6 +42,7 @@ class Arena:
         self.descriptor = -1
         self.generation = 0
         self._shared = shared
+        self._pid = os.getpid()
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
         self._pinned = False
@@ -91,8 +92,10 @@ class Arena:
     def release(self) -> None:
         """Give the memory back."""
         self.wait()
-        if self._shared and isinstance(self._buffer.obj, mmap.mmap):
-            # Forked children have it mapped, too; empty pages cost nothing there.
+        is_mine = os.getpid() == self._pid
+        if self._shared and is_mine and isinstance(self._buffer.obj, mmap.mmap):
+            # Forked children have it mapped, too; empty pages cost nothing there. The owner's
+            # pages are not for a child to empty.
             with contextlib.suppress(OSError, ValueError):
                 self._buffer.obj.madvise(mmap.MADV_REMOVE)
         self._layout, self._targets, self._ranges = [], [], []

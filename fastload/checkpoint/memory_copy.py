@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fastload import _core
 
-#: So many saturate the memory of most machines.
+#: So many saturate the memory of most machines; and no more than half of the cores: one thread that
+#: others keep from running while it has a piece holds up the save. On two cores, two are no faster.
 MOST_THREADS = 4
 
 
@@ -26,4 +27,5 @@ def copy_pieces(pieces: NDArray[np.uint64], threads: int) -> None:
         pieces: uint64 [n, 3], contiguous: target address, source address, bytes.
         threads: at most so many, the calling one included.
     """
-    _core.copy_memory(pieces, min(threads, MOST_THREADS, len(os.sched_getaffinity(0))))
+    cores = len(os.sched_getaffinity(0))
+    _core.copy_memory(pieces, min(threads, MOST_THREADS, cores // 2))

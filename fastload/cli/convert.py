@@ -16,7 +16,8 @@ from fastload.convert import PackOptions, ProblemsFoundError, Severity, Summary,
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.names import printable
 from fastload.convert.options import TILE_CHOICES
-from fastload.convert.sources import LAYOUTS
+from fastload.convert.sources import LAYOUTS, PROFILES
+from fastload.convert.summary import Contents
 from fastload.convert.targets import is_inside
 
 __all__ = ["convert"]
@@ -26,19 +27,27 @@ EXAMPLES = """
 Examples:
   fastload convert photos/ photos.lmdb
   fastload convert imagenet/ imagenet.lmdb --split-stores --problems bad.jsonl
+  fastload convert coco128.yaml coco128.lmdb --labels yolov5
   fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
 """
 
 
 @click.command(epilog=EXAMPLES + EXIT_HELP)
-@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.argument("source", type=click.Path(exists=True))
 @click.argument("out", type=click.Path())
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
     default="auto",
     show_default=True,
-    help="How FOLDER is laid out.",
+    help="How SOURCE is laid out.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(PROFILES),
+    default="ultralytics",
+    show_default=True,
+    help="Whose rules for doubtful YOLO labels count.",
 )
 @click.option(
     "--split-stores",
@@ -60,7 +69,11 @@ Examples:
     help="Begin anew in place of going on with what an interrupted run has packed.",
 )
 @click.option("--strict", is_flag=True, help="Publish nothing where any file cannot be packed.")
-@click.option("--follow-links", is_flag=True, help="Follow links that lead out of FOLDER.")
+@click.option(
+    "--follow-links",
+    is_flag=True,
+    help="Follow links and paths that lead out of SOURCE.",
+)
 @click.option(
     "--extension",
     "extensions",
@@ -81,9 +94,10 @@ Examples:
 @QUIET
 @guarded
 def convert(
-    folder: str,
+    source: str,
     out: str,
     layout: str,
+    labels: str,
     split_stores: bool,
     tile: str,
     overwrite: bool,
@@ -97,17 +111,19 @@ def convert(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Pack the photos in FOLDER into the store OUT.
+    """Pack the photos of SOURCE, and their labels, into the store OUT.
 
-    FOLDER holds a folder a class (as torchvision's ImageFolder wants it), train/val/test folders
-    with those in them, or just photos. Every file's bytes can be had back. Run again after
-    whatever interrupted it, the command goes on where it was; nothing in FOLDER is written.
+    SOURCE is a folder with a folder a class (as torchvision's ImageFolder wants it), train/val/test
+    folders with those in them, or just photos; or a YOLO data set: its folder, or its yaml. Every
+    file's bytes can be had back. Run again after whatever interrupted it, the command goes on where
+    it was; nothing in SOURCE is written.
     """
-    if problems is not None and is_inside(problems, folder):
-        raise click.UsageError("--problems: FILE lies inside FOLDER, in which nothing is written")
+    if problems is not None and is_inside(problems, source):
+        raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")
     options = PackOptions(
         layout=layout,
         tile=tile,
+        labels=labels,
         follow_links=follow_links,
         extensions=extensions,
         max_file_bytes=max_file_bytes,
@@ -122,7 +138,7 @@ def convert(
     with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         try:
             summary = pack(
-                folder, out, options, split_stores=split_stores, progress=bar, on_finding=on_finding
+                source, out, options, split_stores=split_stores, progress=bar, on_finding=on_finding
             )
         except ProblemsFoundError as error:
             summary, code = error.summary, ExitCode.REFUSED
@@ -147,6 +163,7 @@ def _lines(summary: Summary) -> list[str]:
             + (f", {counts(contents.splits)}" if contents.splits else ""),
             f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
             f"  codecs   {counts(contents.codecs)}",
+            *_labels(contents),
             f"  this run {_rate(summary)}",
         ]
     if summary.problems_count:
@@ -162,6 +179,12 @@ def _lines(summary: Summary) -> list[str]:
         if tally.count(severity):
             lines += [title, *findings(tally, severity, details=severity is Severity.NOTE)]
     return lines
+
+
+def _labels(contents: Contents) -> list[str]:
+    if not contents.labels:
+        return []
+    return [f"  labels   {contents.objects:,} objects; labels {counts(contents.labels)}"]
 
 
 def _rate(summary: Summary) -> str:

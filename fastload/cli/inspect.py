@@ -48,6 +48,8 @@ def _lines(found: Inspection) -> list[str]:
         lines.append(f"  {key:9} height {height:,}, width {width:,}")
     if found.turned:
         lines.append(f"  {found.turned:,} photos have an EXIF orientation that turns them")
+    if contents.labels:
+        lines.append(f"  labels    {contents.objects:,} objects; labels {counts(contents.labels)}")
     if contents.with_warnings:
         lines.append(f"  {contents.with_warnings:,} photos decode with warnings")
     lines += _histogram("Longer side in pixels:", found.sides)

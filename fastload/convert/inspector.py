@@ -29,8 +29,9 @@ class Inspection:
         header: what it says about itself.
         contents: figures over its samples.
         store_bytes: size of its file.
-        class_counts: samples by class, in the order of class ids.
-        unclassed: samples without a class.
+        class_counts: samples by class, in the order of class ids; labelled objects where the store
+            has these.
+        unclassed: samples without a class; 0 where objects have the classes.
         sides: samples by the longer side in pixels: ``"<= 256"``, ..., ``"> 4096"``.
         sides_quantiles: smallest, median and largest (height, width), each on its own.
         turned: samples with an EXIF orientation other than upright.
@@ -67,6 +68,8 @@ class Inspection:
             "formats": contents.formats,
             "splits": contents.splits,
             "classes": self.class_counts,
+            "labels": contents.labels,
+            "objects": contents.objects,
             "photos_without_class": self.unclassed,
             "longer_side_pixels": self.sides,
             "height_width": {key: list(value) for key, value in self.sides_quantiles.items()},
@@ -87,7 +90,10 @@ def inspect(store: str | os.PathLike[str]) -> Inspection:
     with Store(store) as opened:
         header = opened.header
         height, width = opened.column("height"), opened.column("width")
-        classes = opened.column("class_id")
+        annotations = opened.annotations
+        classes = opened.column("class_id") if annotations is None else annotations.class_ids
+        # Labels may lie beyond the names.
+        classes = classes[classes < len(header.class_names)]
         counts = np.bincount(classes[classes >= 0], minlength=len(header.class_names))
         return Inspection(
             path=opened.path,

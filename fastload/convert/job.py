@@ -11,6 +11,7 @@ from contextlib import suppress
 from fastload.convert.budget import ByteBudget, GivenUpError
 from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
 from fastload.convert.ordered import ordered
@@ -31,7 +32,7 @@ HELD_BYTES = 256 << 20
 # Work goes on while a group is committed: a few hundred photos a core pass in that time.
 WINDOW_A_WORKER = 128
 
-Outcome = tuple[FileBytes, PackedPhoto] | Finding
+Outcome = tuple[FileBytes, PackedPhoto, Labelled | None] | Finding
 
 
 class PackJob:
@@ -111,16 +112,17 @@ class PackJob:
                     self.writer.report(Problem(outcome.name, outcome.detail, outcome.kind))
                     self._position += 1
             elif isinstance(item, SourceItem):
-                file, photo = outcome
-                file_bytes = len(file.data)
-                self._append(item, file, photo)
+                file_bytes = len(outcome[0].data)
+                self._append(item, *outcome)
                 self._position += 1
             del outcome
             self._held.release(2 * file_bytes, next_ticket=ticket + 1)
             progress.advance(isinstance(item, SourceItem), file_bytes)
             self._commit_if_due()
 
-    def _append(self, item: SourceItem, file: FileBytes, photo: PackedPhoto) -> None:
+    def _append(
+        self, item: SourceItem, file: FileBytes, photo: PackedPhoto, labelled: Labelled | None
+    ) -> None:
         self.writer.append(
             photo.record,
             name=item.name,
@@ -131,9 +133,14 @@ class PackJob:
             source_mode=stat.S_IFREG | file.mode,
             content_hash=photo.content_hash,
             warnings=photo.warnings,
+            labels=None if labelled is None else labelled.labels,
         )
         self.photos += 1
         self.source_bytes += len(file.data)
+        for finding in () if labelled is None else labelled.findings:
+            self._on_finding(finding)
+            if finding.severity is Severity.PROBLEM:
+                self.writer.report(Problem(finding.name, finding.detail, finding.kind))
         if file.reread:
             self._on_finding(
                 Finding(
@@ -164,6 +171,7 @@ class PackJob:
         try:
             file = self._source.read(item, self._options.max_file_bytes, admit)
             photo = self._packer.pack(file.data)
+            labelled = self._source.label(item, _size(photo))
         except RefusedError as refused:
             self._held.release(held)
             return refused.finding(item.name)
@@ -177,7 +185,7 @@ class PackJob:
             ) from error
         # A file that was read a second time may have another size than was admitted.
         self._held.release(held - 2 * len(file.data))
-        return file, photo
+        return file, photo, labelled
 
     def _problem_of(self, item: SourceItem) -> Finding | None:
         try:
@@ -189,6 +197,11 @@ class PackJob:
     def _cancel(self) -> None:
         self._held.cancel()
         self._decoding.cancel()
+
+
+def _size(photo: PackedPhoto) -> PhotoSize:
+    record = photo.record
+    return PhotoSize(record.height, record.width, record.orientation)
 
 
 def _decode_limit_bytes() -> int:

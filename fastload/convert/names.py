@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable
 
@@ -9,13 +10,18 @@ __all__ = [
     "IMAGE_EXTENSIONS",
     "NameCollisions",
     "has_extension",
+    "outside_name",
     "printable",
+    "source_path",
     "unsafe_reason",
 ]
 
 # torchvision.datasets.folder.IMG_EXTENSIONS, spelled out so that packing needs no torch; a test
 # compares the two.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+_OUTSIDE = "outside/"
 
 
 def has_extension(name: str, extensions: tuple[str, ...] = IMAGE_EXTENSIONS) -> bool:
@@ -59,6 +65,19 @@ def unsafe_reason(name: str) -> str | None:
     if "" in parts or "." in parts:
         return "the name has an empty or '.' component"
     return None
+
+
+def outside_name(path: str) -> str:
+    """The name in a store of a file that lies outside the data set, by its absolute path."""
+    return _OUTSIDE + path.lstrip("/")
+
+
+def source_path(root: str, name: str, follows_links: bool) -> str:
+    """Where the file ``name`` of a data set lies: below ``root``, or outside where it may."""
+    if follows_links and name.startswith(_OUTSIDE):
+        outside = "/" + name[len(_OUTSIDE) :]
+        return outside if os.path.lexists(outside) else os.path.join(root, name)
+    return os.path.join(root, name)
 
 
 class NameCollisions:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.ordered import available_cores
-from fastload.convert.sources import LAYOUTS
+from fastload.convert.sources import LAYOUTS, PROFILES
 
 __all__ = ["TILE_CHOICES", "PackOptions"]
 
@@ -21,7 +21,8 @@ class PackOptions:
         layout: how the source is laid out; "auto" finds it out.
         tile: "auto" transcodes each JPEG to tiles where that loses nothing, "never" keeps all
             files' own bytes.
-        follow_links: follow links that lead out of the source.
+        labels: the client whose rules for doubtful YOLO labels count: "ultralytics" or "yolov5".
+        follow_links: follow links and paths that lead out of the source.
         extensions: endings to pack beside those that torchvision packs.
         max_file_bytes: larger files are a problem.
         workers: threads; 0: as many as there are cores.
@@ -32,6 +33,7 @@ class PackOptions:
 
     layout: str = "auto"
     tile: str = "auto"
+    labels: str = "ultralytics"
     follow_links: bool = False
     extensions: tuple[str, ...] = ()
     max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
@@ -43,6 +45,8 @@ class PackOptions:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout: expected one of {LAYOUTS}, found {self.layout!r}")
+        if self.labels not in PROFILES:
+            raise ValueError(f"labels: expected one of {PROFILES}, found {self.labels!r}")
         if self.tile not in TILE_CHOICES:
             raise ValueError(f"tile: expected one of {TILE_CHOICES}, found {self.tile!r}")
         if self.workers < 0:

@@ -16,7 +16,13 @@ from fastload.convert.options import PackOptions
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.sources import Source, find_source
-from fastload.convert.summary import Contents, ProblemsFoundError, Summary, misnamed
+from fastload.convert.summary import (
+    Contents,
+    ProblemsFoundError,
+    Summary,
+    misnamed,
+    unlabelled,
+)
 from fastload.convert.targets import Target, check_target, plan_targets
 from fastload.errors import SourceError
 from fastload.store import Store, StoreWriter, WriterHeader
@@ -38,14 +44,15 @@ def pack(
     on_finding: OnFinding | None = None,
     **choices: object,
 ) -> Summary:
-    """Pack the folder ``source`` into the store ``destination``.
+    """Pack the data set ``source`` into the store ``destination``.
 
     Killed at any moment, the same call goes on from the last commit, and ends with the same
     content. Nothing in ``source`` is written. Files that cannot be packed are reported and left
     out, unless ``strict``.
 
     Args:
-        source: folder with photos, in class folders, train/val/test folders, or neither.
+        source: folder with photos, in one of the layouts of docs/layouts.md, or the file that
+            describes them, such as a YOLO yaml.
         destination: the store's file, such as ``"photos.lmdb"``.
         options: the choices of ``PackOptions``; single ones may be given by name instead, as in
             ``pack(source, destination, tile="never", overwrite=True)``.
@@ -68,8 +75,13 @@ def pack(
     note = tally.listener(on_finding)
     check_target(source, destination, overwrite=options.overwrite or split_stores)
     opened = find_source(
-        source, options.layout, follow_links=options.follow_links, extensions=options.extensions
+        source,
+        options.layout,
+        follow_links=options.follow_links,
+        extensions=options.extensions,
+        profile=options.labels,
     )
+    check_target(opened.root, destination, overwrite=options.overwrite or split_stores)
     with ExitStack() as stack:
         stack.enter_context(quiet_pillow())
         targets = plan_targets(opened, destination, split_stores, options.overwrite)
@@ -119,9 +131,16 @@ def _writer(target: Target, options: PackOptions) -> StoreWriter:
         split_names=source.split_names,
         source=source.root,
         created_by=f"fastload {__version__}",
-        options=options.content(),
+        options={**options.content(), **({"split": target.split} if target.split else {})},
+        annotations=source.annotations,
     )
-    return StoreWriter(target.path, header, restart=options.restart, overwrite=options.overwrite)
+    return StoreWriter(
+        target.path,
+        header,
+        files=source.files,
+        restart=options.restart,
+        overwrite=options.overwrite,
+    )
 
 
 def _require_photos(source: Source, writers: list[StoreWriter], tally: Tally) -> None:
@@ -153,6 +172,6 @@ def _look(path: Path, note: OnFinding, *, with_problems: bool) -> Contents:
         if with_problems:
             for problem in store.problems:
                 note(Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason))
-        for finding in misnamed(store):
+        for finding in (*misnamed(store), *unlabelled(store)):
             note(finding)
         return Contents.of(store)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
+
+from numpy.typing import NDArray
 
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import printable
 from fastload.convert.sources import Source, SourceItem
 from fastload.errors import ResumeError
@@ -23,8 +27,8 @@ def skip_committed(
 ) -> Iterator[Finding]:
     """Takes from ``items`` what ``writer`` has committed, and compares the two.
 
-    Sample by sample, name, class, split, size and time must be the same. A photo that is not in
-    the store was a problem, and must still be one.
+    Sample by sample, name, class, split, size and time must be the same, and those of its label
+    file. A photo that is not in the store was a problem, and must still be one.
 
     Args:
         writer: the half-packed store.
@@ -41,7 +45,8 @@ def skip_committed(
     names = writer.committed_names()
     columns = [writer.committed_column(name)
                for name in ("class_id", "split", "source_size", "source_mtime_ns")]  # fmt: skip
-    sample = problems_count = 0
+    labels = _CommittedLabels(writer) if source.annotations is not None else None
+    sample = problems_count = label_problems_count = 0
     while sample + problems_count < writer.committed_position:
         item = next(items, None)
         if item is None:
@@ -54,6 +59,9 @@ def skip_committed(
             expected = tuple(int(column[sample]) for column in columns)
             if expected != (item.class_id, item.split, *source.stamp(item)):
                 raise _changed(writer, f"{printable(item.name)} has changed since it was packed")
+            for label_finding in () if labels is None else labels.check(source, item, sample):
+                label_problems_count += label_finding.severity is Severity.PROBLEM
+                yield label_finding
             sample += 1
             continue
         finding = problem_of(item)
@@ -61,6 +69,7 @@ def skip_committed(
             raise _changed(writer, f"{printable(item.name)} is new, or could not be packed before")
         problems_count += 1
         yield finding
+    problems_count += label_problems_count
     if (sample, problems_count) != (writer.committed_count, writer.committed_problems_count):
         raise _changed(
             writer,
@@ -68,6 +77,40 @@ def skip_committed(
             f"{writer.committed_problems_count} problems, the source {sample} and "
             f"{problems_count} in their place",
         )
+
+
+class _CommittedLabels:
+    """The labels of the samples that are committed."""
+
+    def __init__(self, writer: StoreWriter) -> None:
+        self._writer = writer
+        columns = [writer.committed_column(name) for name in ("height", "width", "orientation")]
+        self._sizes = columns
+        self._files: tuple[NDArray[Any], NDArray[Any]] | None = None
+        annotations = writer.header.annotations
+        if annotations is not None and annotations.label_files:
+            self._files = (
+                writer.committed_column("label_text.offsets"),
+                writer.committed_column("label_mtime_ns"),
+            )
+
+    def check(self, source: Source, item: SourceItem, sample: int) -> tuple[Finding, ...]:
+        """What the source says of the sample's labels; they must be those that were packed."""
+        size = PhotoSize(*(int(column[sample]) for column in self._sizes))
+        labelled = source.label(item, size)
+        if labelled is None:
+            return ()
+        file = labelled.labels.file
+        found = (0, 0) if file is None else (len(file.text), file.mtime_ns)
+        if self._files is not None:
+            offsets, times = self._files
+            expected = int(offsets[sample + 1] - offsets[sample]), int(times[sample])
+            if found != expected:
+                name = item.name if file is None else file.name
+                raise _changed(
+                    self._writer, f"labels of {printable(name)} have changed since they were packed"
+                )
+        return labelled.findings
 
 
 def _changed(writer: StoreWriter, what: str) -> ResumeError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -17,6 +19,7 @@ __all__ = ["SafeFolder"]
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCKS = 64
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -33,6 +36,8 @@ class SafeFolder:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.path.abspath(os.fsdecode(root))
         os.makedirs(self.root, exist_ok=True)
+        # Two threads with the same name, as of a photo in two splits, take turns.
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def write(
         self, name: str, data: bytes, *, mtime_ns: int, mode: int, overwrite: bool = False
@@ -52,7 +57,8 @@ class SafeFolder:
             raise RefusedError("unsafe-name", reason)
         folder, _, base = name.rpartition("/")
         try:
-            with self._folder(folder) as descriptor:
+            turn = self._locks[zlib.crc32(os.fsencode(name)) % _LOCKS]
+            with turn, self._folder(folder) as descriptor:
                 return _place(descriptor, base, data, mtime_ns, mode, overwrite)
         except OSError as error:
             if error.errno in _FULL:

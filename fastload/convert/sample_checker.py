@@ -12,7 +12,7 @@ from PIL import Image
 from fastload import _core
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, read_file
 from fastload.convert.findings import Finding, RefusedError, Severity
-from fastload.convert.names import unsafe_reason
+from fastload.convert.names import source_path, unsafe_reason
 from fastload.errors import FastloadError
 from fastload.picture import open_picture
 from fastload.records import Codec, Record, decode_record, source_bytes
@@ -40,6 +40,8 @@ class SampleChecker:
             store.column(name)
         self._columns = {name: store.column(name) for name in _COLUMNS}
         self._hashes = store.column("content_hash")
+        self._annotations = store.annotations
+        self._follows_links = bool(store.header.options.get("follow_links"))
 
     def column_hash(self) -> bytes:
         """XXH3-128 over all columns that do not depend on where LMDB put the records."""
@@ -61,7 +63,14 @@ class SampleChecker:
             Finding(name, Severity.PROBLEM, kind, detail)
             for kind, detail in self._differences(index, name, data, record)
         ]
+        findings += self._label_differences(index)
         return findings, _core.xxh3_128(data)
+
+    def _label_differences(self, index: int) -> Iterator[Finding]:
+        file = None if self._annotations is None else self._annotations.label_file(index)
+        if file is not None and self._root is not None:
+            for kind, detail in self._source_differences(file.name, file.text):
+                yield Finding(file.name, Severity.PROBLEM, kind, detail)
 
     def _differences(
         self, index: int, name: str, data: bytes, record: Record
@@ -91,6 +100,21 @@ class SampleChecker:
         if self._root is not None:
             yield from self._source_differences(name, original)
 
+    def attached(self) -> Iterator[Finding]:
+        """What is wrong with the attached files."""
+        annotations = self._store.header.annotations
+        for number, file in enumerate(() if annotations is None else annotations.files):
+            try:
+                data = self._store.read_file(number)
+            except FastloadError as error:
+                yield Finding(file.name, Severity.PROBLEM, "restore", str(error))
+                continue
+            # A yaml may lie outside the folder that it describes.
+            path = os.path.join(self._root or "", file.name)
+            if self._root is not None and ("/" in file.name or os.path.lexists(path)):
+                for kind, detail in self._source_differences(file.name, data):
+                    yield Finding(file.name, Severity.PROBLEM, kind, detail)
+
     def _column_differences(self, index: int, record: Record) -> Iterator[tuple[str, str]]:
         for column, values in self._columns.items():
             expected, found = int(getattr(record, column)), int(values[index])
@@ -106,7 +130,8 @@ class SampleChecker:
             yield "unsafe-name", reason
             return
         try:
-            file = read_file(os.path.join(self._root or "", name), DEFAULT_MAX_FILE_BYTES)
+            path = source_path(self._root or "", name, self._follows_links)
+            file = read_file(path, DEFAULT_MAX_FILE_BYTES)
         except RefusedError as refused:
             yield "source-missing", f"the file in the source: {refused.detail}"
             return

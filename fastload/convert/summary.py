@@ -14,9 +14,9 @@ from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.sniff import format_by_extension
 from fastload.errors import PackError
 from fastload.records import Codec
-from fastload.store import NO_SPLIT, Store
+from fastload.store import NO_SPLIT, LabelState, Store
 
-__all__ = ["Contents", "ProblemsFoundError", "Summary", "misnamed"]
+__all__ = ["Contents", "ProblemsFoundError", "Summary", "misnamed", "unlabelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Contents:
         formats: samples by the file's format.
         splits: samples by split; empty without splits.
         with_warnings: samples that libjpeg warned about.
+        labels: samples by the state of their labels, in lower case; empty without labels.
+        objects: labelled objects.
     """
 
     photos: int = 0
@@ -40,11 +42,15 @@ class Contents:
     formats: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     with_warnings: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+    objects: int = 0
 
     @classmethod
     def of(cls, store: Store) -> Contents:
         """Count what is in ``store``."""
         column, header = store.column, store.header
+        annotations = store.annotations
+        labels = {} if annotations is None else _count(annotations.states, _state_name)
         return cls(
             photos=len(store),
             source_bytes=int(column("source_size").sum()),
@@ -55,6 +61,8 @@ class Contents:
             if header.split_names
             else {},
             with_warnings=int(np.count_nonzero(column("warnings"))),
+            labels=labels,
+            objects=0 if annotations is None else len(annotations.class_ids),
         )
 
     def __add__(self, other: Contents) -> Contents:
@@ -66,6 +74,8 @@ class Contents:
             _merge(self.formats, other.formats),
             _merge(self.splits, other.splits),
             self.with_warnings + other.with_warnings,
+            _merge(self.labels, other.labels),
+            self.objects + other.objects,
         )
 
 
@@ -127,6 +137,8 @@ class Summary:
             "codecs": self.contents.codecs,
             "formats": self.contents.formats,
             "photos_with_warnings": self.contents.with_warnings,
+            "labels": self.contents.labels,
+            "objects": self.contents.objects,
             "seconds": round(self.seconds, 3),
             "packed_photos": self.packed_photos,
             "resumed_photos": self.contents.photos - self.packed_photos,
@@ -172,6 +184,24 @@ def misnamed(store: Store) -> Iterator[Finding]:
                 "misnamed",
                 f"{found} by its bytes; packed, as Pillow goes by the bytes too",
             )
+
+
+def unlabelled(store: Store) -> Iterator[Finding]:
+    """A note on each photo of a labelled data set about which it says nothing."""
+    annotations = store.annotations
+    if annotations is None:
+        return
+    for index in np.flatnonzero(annotations.states == LabelState.MISSING).tolist():
+        yield Finding(
+            store.names[index],
+            Severity.NOTE,
+            "photo-without-labels",
+            "packed as one of which nothing is known, which is not the same as no objects",
+        )
+
+
+def _state_name(code: int) -> str:
+    return LabelState(code).name.lower()
 
 
 def _count(codes: NDArray[Any], name: Callable[[int], str]) -> dict[str, int]:

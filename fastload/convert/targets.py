@@ -20,11 +20,13 @@ class Target:
     Attributes:
         path: its file.
         source: what goes into it.
+        split: the one split that goes into it, or "" for all there is.
         published: an earlier, interrupted run has published it already.
     """
 
     path: Path
     source: Source
+    split: str = ""
     published: bool = False
 
 
@@ -89,7 +91,8 @@ def plan_targets(
         published = target.exists() and not partial_path(target).exists() and resuming
         if target.exists() and not published and not overwrite:
             raise exists_error(target)
-        targets.append(Target(target, source.select(number), published))
+        split = source.split_names[number]
+        targets.append(Target(target, source.select(number), split, published))
     return targets
 
 

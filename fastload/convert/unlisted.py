@@ -1,4 +1,4 @@
-"""Photos of a source folder that a store does not have."""
+"""The source that a store was packed from, and what it has that the store does not."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ from numpy.typing import NDArray
 
 from fastload import _core
 from fastload.convert.findings import Finding, Severity
-from fastload.convert.sources import LAYOUTS, SourceItem, find_source
-from fastload.errors import SourceError
+from fastload.convert.sources import LAYOUTS, Source, SourceItem, find_source
 from fastload.store import Store
 
-__all__ = ["unlisted"]
+__all__ = ["open_again", "unlisted"]
 
 
-def unlisted(store: Store, root: str) -> Iterator[Finding]:
-    """A problem for each photo in ``root`` that is neither in ``store`` nor among its problems.
+def open_again(store: Store, path: str) -> Source:
+    """The source at ``path``, listed as it was for packing ``store``.
 
-    The folder is listed as it was for packing. Names are compared by their hashes, so that the
-    memory taken is 8 bytes a sample.
+    Raises:
+        SourceError: there is none.
     """
-    options = store.header.options
+    options, annotations = store.header.options, store.header.annotations
     layout = str(options.get("layout", "auto"))
-    try:
-        source = find_source(
-            root,
-            layout if layout in LAYOUTS else "auto",
-            follow_links=bool(options.get("follow_links")),
-            extensions=tuple(filter(None, str(options.get("extensions") or "").split(","))),
-        )
-    except SourceError as error:
-        yield Finding("", Severity.PROBLEM, "source-missing", str(error))
-        return
+    return find_source(
+        path,
+        layout if layout in LAYOUTS else "auto",
+        follow_links=bool(options.get("follow_links")),
+        extensions=tuple(filter(None, str(options.get("extensions") or "").split(","))),
+        profile="yolov5" if annotations and annotations.profile == "yolov5" else "ultralytics",
+    )
+
+
+def unlisted(store: Store, source: Source) -> Iterator[Finding]:
+    """A problem for each photo of ``source`` that is neither in ``store`` nor among its problems.
+
+    Names are compared by their hashes, so that the memory taken is 8 bytes a sample.
+    """
     known = np.sort(np.concatenate([
         _hashes(store.names), _hashes(problem.path for problem in store.problems)
     ]))  # fmt: skip
-    split_names = set(store.header.split_names)
+    split = store.header.options.get("split")
     for item in source.items():
         if not isinstance(item, SourceItem):
             continue
-        if split_names and source.split_names and source.split_names[item.split] not in split_names:
+        if split and (item.split >= len(source.split_names)
+                      or source.split_names[item.split] != split):  # fmt: skip
             continue
         value = _hash(item.name)
         place = int(np.searchsorted(known, value))

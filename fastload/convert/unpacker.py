@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from fastload import _core
@@ -14,9 +16,12 @@ from fastload.convert.ordered import available_cores, ordered
 from fastload.convert.progress import Progress, Silent, Throttled
 from fastload.convert.safe_folder import SafeFolder
 from fastload.errors import DecodeError, StoreError
-from fastload.store import Store
+from fastload.store import AttachedFile, Store
 
 __all__ = ["UnpackReport", "unpack"]
+
+#: Whether a file was written (or was there), and its bytes; or why not.
+Outcome = tuple[bool, int] | Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ def unpack(
 ) -> UnpackReport:
     """Write every original file of ``store`` below ``folder``: path, bytes, time, permissions.
 
+    Photos, their label files, and the yaml, lists and the like that described them.
+
     Each file appears whole or not at all. A file that is there already with the same bytes counts
     as done, so an interrupted run is simply run again. Nothing is written outside ``folder``.
 
@@ -90,46 +97,25 @@ def unpack(
     tally = Tally()
     target = SafeFolder(folder)
     with Store(store) as opened:
-        names = opened.names
-        mtimes, modes = opened.column("source_mtime_ns"), opened.column("source_mode")
-        hashes = opened.column("content_hash")
-
-        def work(_ticket: int, index: int) -> tuple[bool, int] | RefusedError:
-            try:
-                data = opened.read_source(index)
-                if _core.xxh3_128(data) != hashes[index].tobytes():
-                    return RefusedError("restore", "not the bytes of the file that was packed")
-                written = target.write(
-                    names[index],
-                    data,
-                    mtime_ns=int(mtimes[index]),
-                    mode=int(modes[index]),
-                    overwrite=overwrite,
-                )
-            except RefusedError as refused:
-                return refused
-            except (StoreError, DecodeError) as error:
-                return RefusedError("record", str(error))
-            return written, len(data)
-
+        unpacking = _Unpacking(opened, target, overwrite)
         count = workers or available_cores()
         shown = progress or Silent()
         shown.start("unpacking", len(opened))
         throttled = Throttled(shown)
         files = unchanged = file_bytes = 0
-        for index, outcome in ordered(work, range(len(opened)), workers=count, window=64 * count):
-            if isinstance(outcome, RefusedError):
-                finding = outcome.finding(names[index])
-                tally.add(finding)
-                if on_finding is not None:
-                    on_finding(finding)
-                throttled.advance(1, 0)
-                continue
-            written, size = outcome
-            files += written
-            unchanged += not written
-            file_bytes += size
-            throttled.advance(1, size)
+        photos = ordered(unpacking.sample, range(len(opened)), workers=count, window=64 * count)
+        for outcomes in chain((outcomes for _, outcomes in photos), unpacking.attached()):
+            for outcome in outcomes:
+                if isinstance(outcome, Finding):
+                    tally.add(outcome)
+                    if on_finding is not None:
+                        on_finding(outcome)
+                    continue
+                written, size = outcome
+                files += written
+                unchanged += not written
+                file_bytes += size
+            throttled.advance(1, sum(o[1] for o in outcomes if not isinstance(o, Finding)))
         throttled.flush()
         return UnpackReport(
             str(opened.path),
@@ -140,3 +126,57 @@ def unpack(
             tally,
             time.monotonic() - started,
         )
+
+
+class _Unpacking:
+    """Writes what a store holds. Safe to use from many threads."""
+
+    def __init__(self, store: Store, target: SafeFolder, overwrite: bool) -> None:
+        self._store = store
+        self._target = target
+        self._overwrite = overwrite
+        self._names = store.names
+        self._mtimes, self._modes = store.column("source_mtime_ns"), store.column("source_mode")
+        self._hashes = store.column("content_hash")
+        self._annotations = store.annotations
+
+    def sample(self, _ticket: int, index: int) -> list[Outcome]:
+        """The photo of a sample, and its label file where it has one."""
+        outcomes = [self._try(self._names[index], lambda: self._photo(index))]
+        annotations = self._annotations
+        if annotations is not None:
+            file = annotations.label_file(index)
+            if file is not None:
+                write = partial(self._write, file.name, file.text, file.mtime_ns, file.mode)
+                outcomes.append(self._try(file.name, write))
+        return outcomes
+
+    def attached(self) -> Iterator[list[Outcome]]:
+        """The files that belong to no single photo."""
+        header = self._store.header.annotations
+        for number, file in enumerate(() if header is None else header.files):
+            yield [self._try(file.name, partial(self._attached, number, file))]
+
+    def _photo(self, index: int) -> tuple[bool, int]:
+        data = self._store.read_source(index)
+        if _core.xxh3_128(data) != self._hashes[index].tobytes():
+            raise RefusedError("restore", "not the bytes of the file that was packed")
+        mtime_ns, mode = int(self._mtimes[index]), int(self._modes[index])
+        return self._write(self._names[index], data, mtime_ns, mode)
+
+    def _attached(self, number: int, file: AttachedFile) -> tuple[bool, int]:
+        data = self._store.read_file(number)
+        return self._write(file.name, data, file.mtime_ns, file.mode)
+
+    def _write(self, name: str, data: bytes, mtime_ns: int, mode: int) -> tuple[bool, int]:
+        overwrite = self._overwrite
+        written = self._target.write(name, data, mtime_ns=mtime_ns, mode=mode, overwrite=overwrite)
+        return written, len(data)
+
+    def _try(self, name: str, write: Callable[[], tuple[bool, int]]) -> Outcome:
+        try:
+            return write()
+        except RefusedError as refused:
+            return refused.finding(name)
+        except (StoreError, DecodeError) as error:
+            return Finding(name, Severity.PROBLEM, "record", str(error))

@@ -14,7 +14,8 @@ from fastload.convert.ordered import available_cores, ordered
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent, Throttled
 from fastload.convert.sample_checker import SampleChecker
-from fastload.convert.unlisted import unlisted
+from fastload.convert.unlisted import open_again, unlisted
+from fastload.errors import SourceError
 from fastload.store import Store
 
 __all__ = ["VerifyReport", "verify"]
@@ -74,11 +75,12 @@ def verify(
     """Check every sample of ``store``: checksums, columns, decoding, and the original file.
 
     The original file's bytes are made anew from the record and compared with the hash that was
-    taken while packing; with ``source``, with the file there too.
+    taken while packing; with ``source``, with the file there too, and so are label files and all
+    other files that the store gives back.
 
     Args:
         store: the store's file.
-        source: the folder it was packed from; photos in it that the store lacks are named.
+        source: the folder or file it was packed from; photos in it that the store lacks are named.
         deep: also compare all pixels with what Pillow decodes from the original file's bytes.
         workers: threads; 0: as many as there are cores.
         progress: shown how far it is.
@@ -90,8 +92,15 @@ def verify(
     started = time.monotonic()
     tally = Tally()
     note = tally.listener(on_finding)
-    root = None if source is None else os.path.abspath(os.fsdecode(source))
+    path = None if source is None else os.path.abspath(os.fsdecode(source))
     with quiet_pillow(), Store(store) as opened:
+        listed, root = None, path
+        if path is not None:
+            try:
+                listed = open_again(opened, path)
+                root = listed.root
+            except SourceError as error:
+                note(Finding("", Severity.PROBLEM, "source-missing", str(error)))
         checker = SampleChecker(opened, root, deep)
         count = workers or available_cores()
         shown = progress or Silent()
@@ -106,12 +115,14 @@ def verify(
             digest = _core.xxh3_128(digest + record_hash)
             throttled.advance(1, int(sizes[index]))
         throttled.flush()
-        if root is not None:
-            for finding in unlisted(opened, root):
+        for finding in checker.attached():
+            note(finding)
+        if listed is not None:
+            for finding in unlisted(opened, listed):
                 note(finding)
         return VerifyReport(
             store=str(opened.path),
-            source=root,
+            source=path,
             photos=len(opened),
             source_bytes=int(sizes.sum()),
             content_hash=_core.xxh3_128(digest + checker.column_hash()).hex(),

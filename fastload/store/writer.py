@@ -137,6 +137,11 @@ class StoreWriter:
         self._label_bytes = self._publication().label_bytes()
 
     @property
+    def header(self) -> WriterHeader:
+        """As given."""
+        return self._plan.header
+
+    @property
     def committed_count(self) -> int:
         """Samples as of the last commit."""
         return self._state.count

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from fastload.convert.sources.base import Source, SourceItem
 from fastload.convert.sources.find import LAYOUTS, find_source
+from fastload.convert.sources.yolo import PROFILES
 
-__all__ = ["LAYOUTS", "Source", "SourceItem", "find_source"]
+__all__ = ["LAYOUTS", "PROFILES", "Source", "SourceItem", "find_source"]

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding
-from fastload.store import NO_CLASS, NO_SPLIT
+from fastload.convert.labelled import Labelled, PhotoSize
+from fastload.store import NO_CLASS, NO_SPLIT, AnnotationHeader
 
 __all__ = ["Source", "SourceItem"]
 
@@ -18,14 +19,20 @@ class SourceItem:
     """One photo that a source offers.
 
     Attributes:
-        name: its relative path with "/"; unique in the source.
+        name: its relative path with "/"; unique in the source, or in its split.
         class_id: index in the source's ``class_names``, or NO_CLASS.
         split: index in the source's ``split_names``, or NO_SPLIT.
+        key: the source's own number of it; -1: it has none.
+        path: where the file lies, where that is not ``name`` below the root.
+        origin: what names the photo, such as "train.txt, line 7", for messages; or "".
     """
 
     name: str
     class_id: int = NO_CLASS
     split: int = NO_SPLIT
+    key: int = -1
+    path: str = ""
+    origin: str = ""
 
 
 class Source(Protocol):
@@ -37,6 +44,8 @@ class Source(Protocol):
         class_names: in the order of class ids.
         split_names: in the order of split ids; empty without splits.
         photo_count: how many items ``items()`` will give, as far as is known (for progress).
+        annotations: what the labels of objects are; None: there are none.
+        files: the contents of ``annotations.files``, as stored.
     """
 
     @property
@@ -49,11 +58,16 @@ class Source(Protocol):
     def split_names(self) -> tuple[str, ...]: ...
     @property
     def photo_count(self) -> int: ...
+    @property
+    def annotations(self) -> AnnotationHeader | None: ...
+    @property
+    def files(self) -> bytes: ...
 
     def items(self) -> Iterator[SourceItem | Finding]:
         """All photos in order, mixed with findings; the same each time for the same files.
 
-        Memory must not grow with the number of photos.
+        Where folders say everything, memory does not grow with the number of photos; where lists
+        do, by a few hundred bytes each.
         """
         ...
 
@@ -71,6 +85,13 @@ class Source(Protocol):
 
     def stamp(self, item: SourceItem) -> tuple[int, int]:
         """(size in bytes, mtime in ns) of a photo as it is now; (0, 0) where it is not there."""
+        ...
+
+    def label(self, item: SourceItem, size: PhotoSize) -> Labelled | None:
+        """The labels of a photo of that size, where there are ``annotations``.
+
+        Called from many threads at once. Labels that cannot be read are a finding, not an error.
+        """
         ...
 
     def select(self, split: int) -> Source:

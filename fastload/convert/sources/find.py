@@ -1,4 +1,4 @@
-"""Finding out which layout a folder has."""
+"""Finding out which layout a data set has."""
 
 from __future__ import annotations
 
@@ -9,70 +9,88 @@ from fastload.convert.names import IMAGE_EXTENSIONS
 from fastload.convert.sources.base import Source
 from fastload.convert.sources.flat import open_flat, probe_flat
 from fastload.convert.sources.imagefolder import open_imagefolder, probe_imagefolder
+from fastload.convert.sources.place import Place
 from fastload.convert.sources.splits import open_splits, probe_splits
-from fastload.convert.walk import FolderWalk
+from fastload.convert.sources.yolo import open_yolo, probe_yolo
 from fastload.errors import SourceError
 
 __all__ = ["LAYOUTS", "find_source"]
 
 # In the order in which they are tried: the more particular first.
-_LAYOUTS: dict[str, tuple[Callable[[FolderWalk], bool], Callable[[FolderWalk], Source]]] = {
+_LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] = {
+    "yolo": (probe_yolo, open_yolo),
     "splits": (probe_splits, open_splits),
     "imagefolder": (probe_imagefolder, open_imagefolder),
     "flat": (probe_flat, open_flat),
 }
 #: What ``find_source`` takes as ``layout``.
 LAYOUTS = ("auto", *_LAYOUTS)
+#: Those that a single file can stand for.
+_FILE_LAYOUTS = ("yolo",)
 
 
 def find_source(
-    folder: str | os.PathLike[str],
+    path: str | os.PathLike[str],
     layout: str = "auto",
     *,
     follow_links: bool = False,
     extensions: tuple[str, ...] = (),
+    profile: str = "ultralytics",
 ) -> Source:
-    """The source in ``folder``.
+    """The source in a folder, or the one that a file describes.
 
     Args:
-        folder: the folder with the photos.
+        path: the folder with the photos, or a YOLO yaml.
         layout: one of ``LAYOUTS``; "auto" finds it out.
-        follow_links: follow links that lead out of ``folder`` (those inside always are followed).
+        follow_links: follow links and paths that lead out of the data set (links inside always
+            are followed).
         extensions: endings, such as ".gif", to pack beside those that torchvision packs.
+        profile: the client whose rules for doubtful YOLO labels count.
 
     Raises:
-        SourceError: no folder, a folder that cannot be read, or one without photos.
+        SourceError: no data set, one that cannot be read, or one without photos.
         ValueError: no such layout.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, found {layout!r}")
-    root = os.path.abspath(os.fsdecode(folder))
-    if not os.path.isdir(root):
-        found = "a file" if os.path.exists(root) else "nothing"
-        raise SourceError(f"{root}: expected a folder with photos, found {found}")
+    absolute = os.path.abspath(os.fsdecode(path))
     endings = IMAGE_EXTENSIONS + tuple(_ending(text) for text in extensions)
-    walk = FolderWalk(root, follow_links=follow_links, extensions=endings)
+    file = None if os.path.isdir(absolute) else absolute
+    if file is not None and not os.path.isfile(file):
+        found = "something else" if os.path.lexists(file) else "nothing"
+        raise SourceError(f"{absolute}: expected a folder with photos, found {found}")
+    place = Place(
+        os.path.dirname(absolute) if file else absolute, file, follow_links, endings, profile
+    )
     try:
-        source = _open(walk, layout)
+        source = _open(place, layout)
     except OSError as error:
         raise SourceError(
-            f"{root}: cannot be listed ({error.strerror}); check its permissions"
+            f"{absolute}: cannot be listed ({error.strerror}); check its permissions"
         ) from error
     if source is None or not source.photo_count:
         raise SourceError(
-            f"{root}: expected photos ({' '.join(endings)}) in class folders, in train/val/test "
-            "folders or directly in it, found none; --layout names a layout, --follow-links "
-            "follows links out of the folder"
+            f"{absolute}: expected photos ({' '.join(endings)}) in class folders, in train/val/"
+            "test folders, directly in it, or named by a YOLO yaml, found none; --layout names a "
+            "layout, --follow-links follows links out of the folder"
         )
     return source
 
 
-def _open(walk: FolderWalk, layout: str) -> Source | None:
+def _open(place: Place, layout: str) -> Source | None:
+    names = [*_LAYOUTS] if place.file is None else [*_FILE_LAYOUTS]
     if layout != "auto":
-        return _LAYOUTS[layout][1](walk)
-    for probe, opener in _LAYOUTS.values():
-        if probe(walk):
-            return opener(walk)
+        if layout not in names:
+            raise SourceError(f"{place.file}: expected a folder for the layout {layout}")
+        return _LAYOUTS[layout][1](place)
+    for name in names:
+        probe, opener = _LAYOUTS[name]
+        if probe(place):
+            return opener(place)
+    if place.file is not None:
+        raise SourceError(
+            f"{place.file}: expected a folder with photos or a YOLO yaml, found a file that is none"
+        )
     return None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fastload.convert.files import FileBytes, read_file
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import NameCollisions
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.walk import FolderWalk, collision_note, join
@@ -44,6 +45,9 @@ class FolderSource:
     branches: tuple[Branch, ...]
     findings: tuple[Finding, ...] = ()
 
+    annotations: None = None
+    files: bytes = b""
+
     @property
     def root(self) -> str:
         """The absolute source folder."""
@@ -78,6 +82,9 @@ class FolderSource:
         except OSError:
             return 0, 0
         return status.st_size, status.st_mtime_ns
+
+    def label(self, _item: SourceItem, _size: PhotoSize) -> None:
+        """There are no labels of objects."""
 
     def select(self, split: int) -> FolderSource:
         """Only the photos of one split, with the findings of that split's folder."""

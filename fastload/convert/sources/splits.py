@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.names import printable
 from fastload.convert.sources.folder import Branch, FolderSource, class_branches, loose_files
+from fastload.convert.sources.place import Place
 from fastload.convert.walk import FolderWalk
 
 __all__ = ["SPLIT_NAMES", "open_splits", "probe_splits"]
@@ -24,8 +25,9 @@ def _has_classes(walk: FolderWalk, split: str) -> bool:
     return any(walk.has_images(f"{split}/{name}") for name in walk.subfolders(split))
 
 
-def probe_splits(walk: FolderWalk) -> bool:
+def probe_splits(place: Place) -> bool:
     """Whether all photos lie in folders named like splits, and some of those in class folders."""
+    walk = place.walk
     splits = _split_folders(walk)
     others = (name for name in walk.subfolders() if name not in splits)
     return any(_has_classes(walk, split) for split in splits) and not any(
@@ -33,8 +35,9 @@ def probe_splits(walk: FolderWalk) -> bool:
     )
 
 
-def open_splits(walk: FolderWalk) -> FolderSource:
+def open_splits(place: Place) -> FolderSource:
     """Splits with classes aligned by name: ids count the sorted union over all splits."""
+    walk = place.walk
     splits = _split_folders(walk)
     classes = {
         split: walk.subfolders(split) if _has_classes(walk, split) else [] for split in splits

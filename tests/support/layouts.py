@@ -1,0 +1,52 @@
+"""One small data set of every layout that can be packed, with something wrong in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from support.trees import image_folder, write_photo
+from support.yolo import BOXES, yolo_set
+
+__all__ = ["LAYOUTS", "LOST"]
+
+
+def _imagefolder(root: Path) -> Path:
+    image_folder(root, classes=2, photos=6)
+    (root / "class_0" / "photo_002x.jpg").write_bytes(b"")
+    return root
+
+
+def _splits(root: Path) -> Path:
+    for split in ("train", "val"):
+        image_folder(root / split, classes=2, photos=3)
+    (root / "val" / "class_1" / "photo_000x.jpg").write_bytes(b"no photo")
+    return root
+
+
+def _flat(root: Path) -> Path:
+    for number in range(12):
+        write_photo(root / f"p{number:02}.jpg", 30 + number, 64, seed=number)
+    (root / "p03x.jpg").write_bytes(b"")
+    return root
+
+
+def _yolo(root: Path) -> Path:
+    yolo_set(root, 12)
+    (root / "labels" / "train" / "p4.txt").write_text("0 0.5 0.5 0.5\n")
+    (root / "labels" / "train" / "p10.txt").write_text(BOXES + BOXES)
+    (root / "labels" / "val" / "gone.txt").write_text(BOXES)
+    (root / "images" / "train" / "p5x.jpg").write_bytes(b"")
+    return root
+
+
+#: Layout -> makes a data set below a folder, and returns what is to be packed.
+LAYOUTS: dict[str, Callable[[Path], Path]] = {
+    "imagefolder": _imagefolder,
+    "splits": _splits,
+    "flat": _flat,
+    "yolo": _yolo,
+}
+#: Files that no store can give back: no photos, and labels of no photo.
+LOST = {"class_0/photo_002x.jpg", "val/class_1/photo_000x.jpg", "p03x.jpg"}
+LOST |= {"images/train/p5x.jpg", "labels/val/gone.txt"}

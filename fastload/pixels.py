@@ -27,6 +27,8 @@ FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "h
 Layout = Literal["NCHW", "NHWC"]
 Window = tuple[int, int, int, int]  # top, left, height, width
 
+_MAX_SIDE = 1 << 24  # the core's
+
 # NumPy has no bfloat16: its bits travel as float16 or uint16.
 _DTYPE_CODES = {"uint8": 0, "float32": 1, "float16": 2, "uint16": 3}
 
@@ -244,8 +246,10 @@ def _slot(
     _dtype_code(wanted)
     _, _, height, width = window
     shape = (channels, height, width)
-    if min(shape) < 1:
-        raise ValueError(f"expected a window of at least 1 x 1 pixels, found {height} x {width}")
+    if min(shape) < 1 or max(shape) > _MAX_SIDE:
+        raise ValueError(
+            f"expected a window of 1 to {_MAX_SIDE} pixels a side, found {height} x {width}"
+        )
     if table is None and wanted != np.uint8:
         raise ValueError(f"expected a table for dtype {wanted}, found none")
     if table is not None and (table.shape != (channels, 256) or table.dtype != wanted):

@@ -176,6 +176,7 @@ Status check_eligible(const JpegHeader& header, int tile_width) {
   if (!header.baseline) return refuse("not a baseline JPEG of 8 bits");
   if (!header.whole_scan) return refuse("more than one scan");
   if (header.tables_redefined) return refuse("a table is defined twice");
+  if (header.strays) return refuse("something other than segments stands before the scan");
   const bool known_color = header.color_space == ColorSpace::gray ||
                            header.color_space == ColorSpace::ycbcr ||
                            header.color_space == ColorSpace::rgb;

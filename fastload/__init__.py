@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         save,
     )
     from fastload.dataset import LMDBDataset
+    from fastload.detection import collate_detection
     from fastload.errors import (
         BuildError,
         CheckpointDamagedError,
@@ -81,6 +82,7 @@ __all__ = [
     "UnsupportedPictureError",
     "ValidationPolicy",
     "__version__",
+    "collate_detection",
     "load_latest",
     "overlap_validation",
     "save",
@@ -105,6 +107,7 @@ _HOMES = {
     "ValidationPolicy": "fastload.policy",
     "__version__": "fastload.version",
     "_core": "fastload.native",
+    "collate_detection": "fastload.detection",
     "load_latest": "fastload.checkpoint",
     "overlap_validation": "fastload.overlap",
     "save": "fastload.checkpoint",

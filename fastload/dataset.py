@@ -1,4 +1,4 @@
-"""``LMDBDataset``: a store as the data set that torchvision's ImageFolder would be."""
+"""``LMDBDataset``: a store as the data set that ImageFolder would be, or a detector's."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageOps
 from torch.utils.data import Dataset
 
+from fastload.detection import TARGET_FORMS, detection_target
 from fastload.errors import RecordError
 from fastload.picture import open_picture
 from fastload.records import decode_record
-from fastload.store import Store
+from fastload.store import LabelState, Store
 
 __all__ = ["LMDBDataset"]
 
@@ -32,6 +34,16 @@ class LMDBDataset(Dataset[Sample]):
     As in ImageFolder, EXIF orientation is **not** applied; the image carries it for
     ``PIL.ImageOps.exif_transpose``.
 
+    A store with labels of objects gives ``(image, target)`` in the form that torchvision's
+    detection models take: see ``fastload.detection.detection_target``. The image is turned upright
+    by its EXIF orientation wherever its labels count so, as YOLO's do. Photos whose labels could
+    not be read are left out.
+
+    ::
+
+        dataset = LMDBDataset("coco.lmdb", transforms=v2.Compose([...]), split="train")
+        loader = DataLoader(dataset, 8, collate_fn=fastload.collate_detection)
+
     Carries over to workers by fork, spawn and forkserver (it pickles as a path), and any number
     of data sets may be open on one file.
 
@@ -40,6 +52,11 @@ class LMDBDataset(Dataset[Sample]):
         transform: called with each image; its result takes the image's place.
         target_transform: called with each class index, likewise.
         split: read only this one of the splits that were packed under names, such as "train".
+        transforms: called with each image and its target, in place of the two above.
+        target: "class": a class index; "tv_tensors": a detection target that torchvision's v2
+            transforms understand; "tensors": one of plain tensors; "auto": "tv_tensors" where the
+            store has labels of objects, else "class".
+        masks: detection targets have ``masks``.
 
     Attributes:
         store: the open store.
@@ -48,12 +65,15 @@ class LMDBDataset(Dataset[Sample]):
         class_to_idx: class name to class index.
         transform: as given; may be exchanged at any time.
         target_transform: likewise.
+        transforms: likewise.
         split: as given.
+        target: never "auto".
+        masks: as given.
 
     Raises:
         StoreFormatError: not a store, or a damaged one.
         OSError: the file cannot be opened.
-        ValueError: the store has no such split.
+        ValueError: the store has no such split, or no labels of objects.
     """
 
     def __init__(
@@ -63,25 +83,57 @@ class LMDBDataset(Dataset[Sample]):
         target_transform: Transform | None = None,
         *,
         split: str | None = None,
+        transforms: Callable[[Any, Any], Any] | None = None,
+        target: str = "auto",
+        masks: bool = False,
     ) -> None:
+        if transforms is not None and (transform is not None or target_transform is not None):
+            raise ValueError("expected transforms, or transform and target_transform, found both")
         self.store = Store(path)
         self.root = self.store.header.source
         self.classes: list[str] = list(self.store.header.class_names)
         self.class_to_idx: dict[str, int] = {name: i for i, name in enumerate(self.classes)}
         self.transform = transform
         self.target_transform = target_transform
+        self.transforms = transforms
         self.split = split
+        self.target = self._target_form(target)
+        self.masks = masks
         self._bind()
 
     def _bind(self) -> None:
         """Take from the store what no pickle carries."""
         self._class_ids: NDArray[np.int32] = self.store.column("class_id")
-        self._members = None if self.split is None else self._find_members(self.split)
+        self._members = self._find_members()
         self._samples: list[tuple[str, int]] | None = None
         self._targets: list[int] | None = None
 
-    def _find_members(self, split: str) -> NDArray[np.int64]:
-        """Store indices of the samples of a split, ascending."""
+    def _target_form(self, target: str) -> str:
+        labelled = self.store.annotations is not None
+        if target == "auto":
+            return "tv_tensors" if labelled else "class"
+        if target not in ("class", *TARGET_FORMS):
+            raise ValueError(
+                f"target: expected auto, class, {' or '.join(TARGET_FORMS)}, found {target!r}"
+            )
+        if target != "class" and not labelled:
+            raise ValueError(
+                f"{self.store.path}: has no labels of objects, found target={target!r}; pack a "
+                "labelled data set, or leave it out"
+            )
+        return target
+
+    def _find_members(self) -> NDArray[np.int64] | None:
+        """Store indices of the samples, ascending; None where they are all."""
+        chosen = None if self.split is None else self._in_split(self.split)
+        annotations = self.store.annotations
+        if annotations is not None and self.target != "class":
+            damaged = annotations.states == LabelState.DAMAGED
+            if damaged.any():
+                chosen = ~damaged if chosen is None else chosen & ~damaged
+        return None if chosen is None else np.flatnonzero(chosen)
+
+    def _in_split(self, split: str) -> NDArray[np.bool_]:
         names = self.store.header.split_names
         if split not in names:
             raise ValueError(
@@ -89,7 +141,8 @@ class LMDBDataset(Dataset[Sample]):
                 if names
                 else f"{self.store.path}: has no named splits, found split={split!r}; leave it out"
             )
-        return np.flatnonzero(self.store.column("split") == names.index(split))
+        found: NDArray[np.bool_] = self.store.column("split") == names.index(split)
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -111,6 +164,10 @@ class LMDBDataset(Dataset[Sample]):
         position = self._store_index(index)
         image: Any = self._open(position)
         target: Any = int(self._class_ids[position])
+        if self.target != "class":
+            image, target = self._detection(position, image)
+        if self.transforms is not None:
+            image, target = self.transforms(image, target)
         if self.transform is not None:
             image = self.transform(image)
         if self.target_transform is not None:
@@ -147,6 +204,27 @@ class LMDBDataset(Dataset[Sample]):
                 index=position,
                 name=name,
             ) from error
+
+    def _detection(self, position: int, image: Any) -> tuple[Any, dict[str, Any]]:
+        annotations = self.store.annotations
+        assert annotations is not None
+        labels = annotations[position]
+        if labels.upright:
+            image = ImageOps.exif_transpose(image)
+        image_id = position if annotations.image_ids is None else labels.image_id
+        size = image.height, image.width
+        try:
+            target = detection_target(
+                labels, size, self.target, image_id=image_id, masks=self.masks
+            )
+        except RecordError as error:
+            name = self.store.names[position]
+            raise RecordError(
+                f"{self.store.path}: sample {position} ({name!r}): {error}",
+                index=position,
+                name=name,
+            ) from error
+        return image, target
 
     @property
     def store_indices(self) -> NDArray[np.int64] | None:

@@ -24,6 +24,7 @@ LAYERS = (
     {"native", "restore_dictionary"},
     {"records", "jpeg", "pixels"},
     {"store", "picture"},
+    {"detection"},
     {"dataset", "sampler", "convert"},
     {"transforms"},
     {"engine"},
@@ -37,8 +38,8 @@ RANKS = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 #: Who may import what takes long to import, or must have one home.
 HOMES = {
     "torch": {"dataset", "sampler", "transforms", "engine", "loader", "profiler", "tune"}
-    | {"overlap", "checkpoint", "background", "policy", "second_step", "integrations"},
-    "torchvision": {"transforms", "engine", "loader", "integrations"},
+    | {"detection", "overlap", "checkpoint", "background", "policy", "second_step", "integrations"},
+    "torchvision": {"detection", "transforms", "engine", "loader", "integrations"},
     "lmdb": {"store"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -109,6 +109,10 @@ def _same(one: list[Any], other: list[Any]) -> bool:
 
 
 def _rows_of_store(dataset: LMDBDataset) -> Rows:
+    if dataset.target != "class":
+        raise NotLowerable("detection targets, and images turned upright, are made in Python")
+    if dataset.transforms is not None:
+        raise NotLowerable("transforms of image and target together run in Python")
     pictures, targets = _remember(
         dataset,
         [dataset.store],

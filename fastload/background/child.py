@@ -7,11 +7,14 @@ import signal
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
 __all__ = ["ChildProcess"]
+
+#: It ends by itself, unless a job has left threads running; then it is killed.
+_END_SECONDS = 10.0
 
 
 class ChildProcess:
@@ -32,19 +35,21 @@ class ChildProcess:
         """Call a function there, and wait for its result.
 
         Raises:
-            RuntimeError: the process died meanwhile.
+            RuntimeError: the process died meanwhile, or its answer cannot be understood here.
             Exception: whatever the function raised, with its traceback there as a note.
         """
         pipe = self._start()
         try:
             pipe.send((function, arguments, named))
-            error, result, where = pipe.recv()
+            where = pipe.recv()
+            error, result = _received(pipe, where)
         except (EOFError, ConnectionError) as cause:
             self._process.join(5)
             code = self._process.exitcode
             self.close()
             raise RuntimeError(
-                f"the background process died (exit code {code}) while it ran {function!r}"
+                f"the background process died (exit code {code}) while it ran {function!r}; "
+                "standard error may say why"
             ) from cause
         if error is None:
             return result
@@ -59,7 +64,13 @@ class ChildProcess:
             self._process = context.Process(
                 target=_serve, args=(theirs,), name="fastload-background", daemon=True
             )
-            self._process.start()
+            # Ctrl-C is this process's to handle, also while that one starts: it inherits the mask.
+            resource_tracker.ensure_running()  # whose start would unblock the signal
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                self._process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             with suppress(OSError, AttributeError):  # from here: before it imports torch
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
             theirs.close()
@@ -69,12 +80,25 @@ class ChildProcess:
         """End it. Idempotent."""
         if self._pipe is not None:
             self._pipe.close()
-            self._process.join()
+            self._process.join(_END_SECONDS)
+            if self._process.exitcode is None:
+                self._process.kill()
+                self._process.join()
             self._process = self._pipe = None
 
 
+def _received(pipe: Connection, where: str) -> tuple[BaseException | None, Any]:
+    """An error or a result; ``where``: the error's traceback."""
+    try:
+        error, result = pipe.recv()
+    except (EOFError, ConnectionError):
+        raise
+    except Exception as cause:  # such as an error whose constructor wants more than its text
+        raise RuntimeError(f"{where}(the answer cannot be unpickled: {cause})") from cause
+    return error, result
+
+
 def _serve(pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with suppress(EOFError, ConnectionError):
         while True:
             try:
@@ -82,17 +106,23 @@ def _serve(pipe: Connection) -> None:
             except (EOFError, ConnectionError):
                 raise
             except Exception as error:  # it cannot be unpickled here
-                pipe.send((error, None, traceback.format_exc()))
+                _answer(pipe, error)
                 continue
-            answer: tuple[BaseException | None, Any, str]
             try:
-                answer = (None, function(*arguments, **named), "")
+                result = function(*arguments, **named)
             except BaseException as error:
-                answer = (error, None, traceback.format_exc())
-            try:
-                pipe.send(answer)
-            except (BrokenPipeError, ConnectionError):
-                raise
-            except Exception as unsendable:
-                text = f"{answer[2]}(the answer cannot be pickled: {unsendable})"
-                pipe.send((RuntimeError(text), None, text))
+                _answer(pipe, error)
+            else:
+                _answer(pipe, None, result)
+
+
+def _answer(pipe: Connection, error: BaseException | None, result: Any = None) -> None:
+    where = "" if error is None else "".join(traceback.format_exception(error))
+    pipe.send(where)
+    try:
+        pipe.send((error, result))
+    except ConnectionError:
+        raise
+    except Exception as unsendable:
+        text = f"{where}(the answer cannot be pickled: {unsendable})"
+        pipe.send((RuntimeError(text), None))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastload.background.job import BackgroundJob
 
-__all__ = ["Run", "Stream"]
+__all__ = ["Run", "Stream", "alive_streams"]
 
 #: Runs a function; in this thread, or somewhere else.
 Run = Callable[[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]], Any]
@@ -39,11 +41,13 @@ class Stream:
         self._run = run
         self._ended = ended
         self._waiting: deque[BackgroundJob] = deque()
-        self._stop = False
+        self._stop = self._forgotten = False
+        self._process = os.getpid()
         self._thread = threading.Thread(
             target=self._work, name=f"fastload-background-{name}", daemon=True
         )
         self._thread.start()
+        _alive.add(self)
 
     @property
     def pending(self) -> int:
@@ -54,6 +58,11 @@ class Stream:
     def is_current_thread(self) -> bool:
         """Whether the caller is one of this stream's jobs."""
         return threading.current_thread() is self._thread
+
+    def wait(self, seconds: float) -> None:
+        """Until something changes, so many seconds at most."""
+        with self._condition:
+            self._condition.wait(seconds)
 
     def put(self, job: BackgroundJob) -> None:
         """Queue a job."""
@@ -69,9 +78,13 @@ class Stream:
         job.set_running_or_notify_cancel()
         return True
 
-    def stop(self) -> None:
-        """Have the thread end once the queue is empty."""
-        self._stop = True
+    def stop(self, *, forgotten: bool = False) -> None:
+        """Have the thread end once the queue is empty.
+
+        Args:
+            forgotten: nobody will take the errors: print them.
+        """
+        self._stop, self._forgotten = True, self._forgotten or forgotten
         self._condition.notify_all()
 
     def join(self) -> None:
@@ -103,6 +116,10 @@ class Stream:
                 self._condition.notify_all()
             del job  # and what its result holds, while this thread waits
         self._ended()
+        if self._forgotten:
+            for error in self.take_errors():
+                traceback.print_exception(error)
+        _alive.discard(self)
 
     def _do(self, job: BackgroundJob) -> None:
         if not job.set_running_or_notify_cancel():  # cancelled by whom has it
@@ -118,3 +135,11 @@ class Stream:
 def _failed(job: BackgroundJob) -> bool:
     """Whether a job that is done ended in an error; tells nobody."""
     return not job.cancelled() and super(BackgroundJob, job).exception(0) is not None
+
+
+_alive: set[Stream] = set()
+
+
+def alive_streams() -> list[Stream]:
+    """Those whose threads are in this process, also of workers that are forgotten."""
+    return [stream for stream in list(_alive) if stream._process == os.getpid()]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Mapping
+from multiprocessing import process
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from fastload.background.at_exit import close_at_exit
 from fastload.background.child import ChildProcess
 from fastload.background.job import BackgroundJob
 from fastload.background.proxy import BackgroundProxy
@@ -25,9 +26,6 @@ __all__ = ["BackgroundWorker"]
 
 OnFull = Literal["wait", "drop_oldest", "raise"]
 Executor = Literal["thread", "process"]
-
-#: How long the interpreter's exit waits before it says what for, and how often it says so.
-_SILENT_SECONDS = 1.0
 
 
 class BackgroundWorker:
@@ -46,20 +44,24 @@ class BackgroundWorker:
     An error is raised by the job's ``result()``, or else by the next `submit` to its stream (which
     then submits nothing; call it again), by `wait` or by `close`. At the interpreter's exit all
     jobs are finished; if that takes longer than a second, standard error says what is waited for,
-    and errors that nobody was told of are printed there. SIGTERM ends a Python program without any
-    of this, unless it has a handler.
+    and errors that nobody was told of are printed there. So are those of a worker that nobody
+    refers to any more, whose jobs are finished, too. SIGTERM ends a Python program without any of
+    this, unless it has a handler.
 
     Args:
-        max_pending: jobs of a stream that wait or run.
+        max_pending: jobs of a stream that wait or run. What a job submits itself goes beyond it:
+            jobs that wait for each other's room would do so for ever.
         on_full: what `submit` does when there are so many: "wait"; "drop_oldest": the job that
             waits longest is cancelled (``dropped`` counts them); "raise" a RuntimeError.
         executor: "thread" of this process, for what waits or leaves the GIL to others, such as
             writing files. "process": of its own for each stream, with the lowest priority, for
             what computes in Python, such as plots: it does not take the GIL from training.
-            Functions and arguments have to be picklable.
+            Functions and arguments have to be picklable, and a script has to do its work under
+            ``if __name__ == "__main__":``, because the process imports it.
 
     Raises:
         ValueError: an argument is none of those above.
+        RuntimeError: this is such a process, importing a script that does its work unguarded.
     """
 
     def __init__(
@@ -77,6 +79,11 @@ class BackgroundWorker:
         ):
             if value not in allowed:
                 raise ValueError(f"expected {name} to be one of {allowed}, found {value!r}")
+        if executor == "process" and getattr(process.current_process(), "_inheriting", False):
+            raise RuntimeError(
+                "a process that this script has started is importing it, and is about to do all of "
+                "its work once more: put that under if __name__ == '__main__':"
+            )
         self.max_pending = max_pending
         self.on_full: OnFull = on_full
         self.executor: Executor = executor
@@ -86,8 +93,8 @@ class BackgroundWorker:
         self._streams: dict[str, Stream] = {}
         self._process = os.getpid()
         self._closed = False
-        _workers.add(self)
-        _register_exit()
+        weakref.finalize(self, _forget, self._condition, self._streams).atexit = False
+        close_at_exit(self)
 
     def submit(
         self,
@@ -161,26 +168,23 @@ class BackgroundWorker:
         Raises:
             Exception: of the first job that failed and nobody was told of. The others' are printed
                 to standard error.
+            RuntimeError: the worker is closed, of another process, or a job of it calls this.
         """
         self._check_usable()
-        with self._condition:
-            while any(stream.pending for stream in self._streams.values()):
-                self._condition.wait(0.5)  # in slices, for Ctrl-C
-            errors = [e for stream in self._streams.values() for e in stream.take_errors()]
-        _raise_first(errors)
+        self._drain()
+        _raise_first(self._take_errors())
 
     def close(self) -> None:
-        """Finish all jobs and end the threads. Idempotent.
+        """Finish all jobs and end the threads. Idempotent. After an interruption: go on.
 
         Raises:
             Exception: as `wait`.
         """
         if self._closed or os.getpid() != self._process:
             return
-        try:
-            self.wait()
-        finally:
-            self._end()
+        self._drain()
+        self._end()
+        _raise_first(self._take_errors())
 
     def __enter__(self) -> Self:
         return self
@@ -216,9 +220,7 @@ class BackgroundWorker:
 
     def _make_room(self, stream: Stream) -> None:
         began = time.perf_counter()
-        while stream.pending >= self.max_pending and not self._closed:
-            if stream.is_current_thread:  # a job that waits for itself would do so for ever
-                break
+        while stream.pending >= self.max_pending and not self._closed and not self._is_in_job():
             if self.on_full == "raise":
                 raise RuntimeError(
                     f"stream {stream.name!r} has max_pending={self.max_pending} jobs; wait, or "
@@ -230,9 +232,24 @@ class BackgroundWorker:
             self._condition.wait(0.5)
         self.seconds_waited += time.perf_counter() - began
 
+    def _is_in_job(self) -> bool:
+        """Whether one of this worker's jobs is calling."""
+        return any(stream.is_current_thread for stream in self._streams.values())
+
     def _raise_of(self, stream: Stream | None) -> None:
         if stream is not None:
             _raise_first(stream.take_errors())
+
+    def _drain(self) -> None:
+        with self._condition:
+            if self._is_in_job():
+                raise RuntimeError("a job cannot wait for all jobs of its own BackgroundWorker")
+            while any(stream.pending for stream in self._streams.values()):
+                self._condition.wait(0.5)  # in slices, for Ctrl-C
+
+    def _take_errors(self) -> list[BaseException]:
+        with self._condition:
+            return [error for stream in self._streams.values() for error in stream.take_errors()]
 
     def _end(self) -> None:
         with self._condition:
@@ -242,39 +259,12 @@ class BackgroundWorker:
                 stream.stop()
         for stream in streams:
             stream.join()
-        _workers.discard(self)
-
-    def _finish_at_exit(self) -> None:
-        if os.getpid() != self._process or self._closed:
-            return
-        began, said = time.monotonic(), ""
-        try:
-            while (left := self.pending) > 0:
-                with self._condition:
-                    self._condition.wait(0.2)
-                    names = [s.running.name for s in self._streams.values() if s.running]
-                text = f"fastload: waiting for {left} background jobs ({', '.join(names)})"
-                if time.monotonic() - began > _SILENT_SECONDS and text != said:
-                    _say(said := text)
-        except KeyboardInterrupt:
-            _say(f"fastload: {self.pending} background jobs given up")
-            return
-        with self._condition:
-            errors = [e for stream in self._streams.values() for e in stream.take_errors()]
-        for error in errors:
-            traceback.print_exception(error)
-        self._end()
 
 
 def _call(
     function: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]
 ) -> Any:
     return function(*arguments, **named)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
 
 
 def _nothing() -> None:
@@ -288,19 +278,8 @@ def _raise_first(errors: list[BaseException]) -> None:
         raise errors[0]
 
 
-#: All that are open: jobs of one that was forgotten are finished, too.
-_workers: set[BackgroundWorker] = set()
-_registered = False
-
-
-def _register_exit() -> None:
-    """Once, when the first worker is made: behind multiprocessing's own, which ends children."""
-    global _registered
-    if not _registered:
-        _registered = True
-        atexit.register(_finish_all)
-
-
-def _finish_all() -> None:
-    for worker in list(_workers):
-        worker._finish_at_exit()
+def _forget(condition: threading.Condition, streams: dict[str, Stream]) -> None:
+    """Nobody refers to a worker any more: its threads end behind its last jobs."""
+    with condition:
+        for stream in streams.values():
+            stream.stop(forgotten=True)

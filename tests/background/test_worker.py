@@ -15,7 +15,16 @@ import pytest
 import torch
 
 from fastload import BackgroundWorker
-from support.background import fail, kill_itself, process_id, square, unpicklable
+from fastload.background import child
+from support.background import (
+    fail,
+    fail_particularly,
+    kill_itself,
+    leave_a_thread,
+    process_id,
+    square,
+    unpicklable,
+)
 from support.loaders import holdings, settled
 
 
@@ -185,6 +194,58 @@ def test_a_job_may_submit_to_its_own_full_stream():
     worker.close()
 
 
+def test_jobs_may_submit_to_each_others_full_streams():
+    """Both would wait for ever."""
+    worker = BackgroundWorker(max_pending=1)
+    both_run = threading.Barrier(2)
+
+    def submit_to(stream: str) -> Any:
+        both_run.wait(20)
+        return worker.submit(len, "abc", stream=stream)
+
+    jobs = [worker.submit(submit_to, there, stream=here) for here, there in ("ab", "ba")]
+    assert [job.result(20).result(20) for job in jobs] == [3, 3]
+    worker.close()
+
+
+@pytest.mark.parametrize("call", ["wait", "close"])
+def test_a_job_cannot_wait_for_itself(work, call):
+    """Nor for all jobs, of which it is one."""
+    with pytest.raises(RuntimeError, match="cannot wait for all jobs of its own"):
+        work.submit(getattr(work, call)).result(20)
+
+
+def test_an_interrupted_close_goes_on_when_called_again():
+    """Ctrl-C takes its effect at once."""
+    worker = BackgroundWorker()
+    gate, seen = Gate(), []
+    worker.submit(gate)
+    worker.submit(seen.append, 1)
+    assert gate.entered.wait(20)
+    threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        worker.close()
+    assert worker.pending == 2
+    gate.open()
+    worker.close()
+    assert seen == [1]
+
+
+def test_a_forgotten_worker_finishes_and_leaves_nothing(capsys):
+    """As one that is closed; errors are printed."""
+    before = holdings()
+    gate, seen = Gate(), []
+    worker = BackgroundWorker()
+    worker.submit(gate)
+    worker.submit(seen.append, 1)
+    worker.submit(fail, "in the background")
+    del worker
+    gate.open()
+    assert settled(lambda: holdings().threads <= before.threads)
+    assert seen == [1]
+    assert "ValueError: in the background" in capsys.readouterr().err
+
+
 def test_closing_finishes_everything_and_leaves_nothing():
     """Threads and descriptors; and twice is once."""
     before = holdings()
@@ -277,6 +338,8 @@ class TestProcess:
             work.submit(lambda: 1).result(60)
         with pytest.raises(RuntimeError, match="cannot be pickled"):
             work.submit(unpicklable).result(60)
+        with pytest.raises(RuntimeError, match=r"Particular: 1 of 2[^$]*cannot be unpickled"):
+            work.submit(fail_particularly).result(60)
         assert work.submit(square, 2).result(60) == 4
 
     def test_a_process_that_dies_is_an_error_and_the_next_job_has_another(self, work):
@@ -290,11 +353,13 @@ class TestProcess:
         with pytest.raises(ValueError, match="executor='thread'"):
             work.wrap([])
 
-    def test_it_ends_with_its_worker(self):
-        """No process stays."""
+    def test_it_ends_with_its_worker(self, monkeypatch):
+        """No process stays, whatever its jobs have left running."""
+        monkeypatch.setattr(child, "_END_SECONDS", 0.1)
         with BackgroundWorker(executor="process") as worker:
-            child = worker.submit(process_id).result(60)
-        assert settled(lambda: not Path("/proc", str(child)).exists())
+            process = worker.submit(process_id).result(60)
+            worker.submit(leave_a_thread).result(60)
+        assert settled(lambda: not Path("/proc", str(process)).exists())
 
 
 SCRIPT = """
@@ -313,7 +378,7 @@ def run_script(main: str, **options: Any) -> subprocess.Popen[str]:
 
 
 def test_exit_finishes_what_was_submitted(tmp_path):
-    """Also by a worker that was forgotten."""
+    """Also by a worker that was forgotten, and by jobs to other workers."""
     program = run_script(
         f"""
 def write(n):
@@ -323,10 +388,16 @@ def main():
     work = BackgroundWorker()
     for n in range(10): work.submit(write, n)
 main()
+workers = [BackgroundWorker() for _ in range(6)]
+def chain(n):
+    time.sleep(0.05)
+    if n: workers[n - 1].submit(chain, n - 1)
+    else: print("the chain's end")
+workers[5].submit(chain, 5)
 """
     )
-    _, error = program.communicate(timeout=60)
-    assert (program.returncode, error) == (0, "")
+    assert program.communicate(timeout=60) == ("the chain's end\n", "")
+    assert program.returncode == 0
     assert (tmp_path / "out").read_text().split() == [str(n) for n in range(10)]
 
 
@@ -362,6 +433,45 @@ for _ in range(3): work.submit(threading.Event().wait)
     program.send_signal(signal.SIGINT)
     _, error = program.communicate(timeout=60)
     assert "3 background jobs given up" in error
+
+
+def test_ctrl_c_does_not_end_a_process_that_is_starting():
+    """It goes to all processes of a terminal, and is for the first to handle."""
+    program = run_script(
+        """
+import os, signal
+from support.background import square
+signal.signal(signal.SIGINT, lambda *_: None)
+job = BackgroundWorker(executor="process").submit(square, 3)
+stream = threading.enumerate()[-1].native_id
+while len(open(f"/proc/self/task/{stream}/children").read().split()) < 2:  # and multiprocessing's
+    time.sleep(0.01)
+os.killpg(0, signal.SIGINT)
+print(job.result())
+""",
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert program.communicate(timeout=60) == ("9\n", "")
+
+
+def test_a_script_without_a_guard_does_not_run_twice(tmp_path):
+    """A process for its jobs imports it."""
+    (tmp_path / "script.py").write_text(
+        """
+from fastload import BackgroundWorker
+from support.background import square
+work = BackgroundWorker(executor="process")
+print("at work", flush=True)
+work.submit(square, 2).result()
+"""
+    )
+    program = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], check=False, capture_output=True, text=True,
+        timeout=60, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert program.stdout == "at work\n"
+    assert "put that under if __name__ == '__main__':" in program.stderr
 
 
 def test_a_killed_program_leaves_no_process(tmp_path):

@@ -31,3 +31,20 @@ def unpicklable() -> Any:
 def kill_itself() -> None:
     """The end."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Particular(Exception):
+    """An error that pickle cannot make again."""
+
+    def __init__(self, one: int, other: int) -> None:
+        super().__init__(f"{one} of {other}")
+
+
+def fail_particularly() -> None:
+    """An error that arrives otherwise than it was raised."""
+    raise Particular(1, 2)
+
+
+def leave_a_thread() -> None:
+    """It would keep its process from ending."""
+    threading.Thread(target=threading.Event().wait).start()

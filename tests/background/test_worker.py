@@ -389,6 +389,7 @@ def main():
     for n in range(10): work.submit(write, n)
 main()
 workers = [BackgroundWorker() for _ in range(6)]
+for worker in workers: worker.submit(len, "")  # from Python 3.12 on, exit starts no threads
 def chain(n):
     time.sleep(0.05)
     if n: workers[n - 1].submit(chain, n - 1)

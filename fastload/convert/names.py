@@ -10,6 +10,7 @@ __all__ = [
     "IMAGE_EXTENSIONS",
     "NameCollisions",
     "has_extension",
+    "is_path",
     "outside_name",
     "printable",
     "source_path",
@@ -65,6 +66,14 @@ def unsafe_reason(name: str) -> str | None:
     if "" in parts or "." in parts:
         return "the name has an empty or '.' component"
     return None
+
+
+def is_path(text: str) -> bool:
+    """Whether a text from a label file can be a path at all: no NUL, no half of a character."""
+    try:
+        return bool(text) and "\0" not in text and bool(os.fsencode(text))
+    except UnicodeEncodeError:
+        return False
 
 
 def outside_name(path: str) -> str:

@@ -192,5 +192,5 @@ def test_no_photos_is_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "a/notes.txt")
     with pytest.raises(SourceError, match="expected photos"):
         find_source(tmp_path)
-    with pytest.raises(SourceError, match="found a file"):
+    with pytest.raises(SourceError, match="found none of them"):
         find_source(tmp_path / "a" / "notes.txt")

@@ -391,7 +391,7 @@ def test_a_yaml_elsewhere_names_the_data_set(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("x: 1\n")
-    with pytest.raises(SourceError, match="found a file that is none"):
+    with pytest.raises(SourceError, match="found none of them"):
         pack(tmp_path / "a.yaml", tmp_path / "o.lmdb")
     with pytest.raises(SourceError, match="expected a folder for the layout flat"):
         pack(tmp_path / "a.yaml", tmp_path / "o.lmdb", layout="flat")

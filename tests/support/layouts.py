@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from support.coco import coco_set, write_json
 from support.trees import image_folder, write_photo
 from support.yolo import BOXES, yolo_set
 
@@ -40,12 +41,21 @@ def _yolo(root: Path) -> Path:
     return root
 
 
+def _coco(root: Path) -> Path:
+    files = coco_set(root, 12)
+    files["train2017"]["annotations"][0]["bbox"] = [1, 2]
+    files["val2017"]["images"].append({"id": 5, "file_name": "gone.jpg"})
+    write_json(root, files)
+    return root
+
+
 #: Layout -> makes a data set below a folder, and returns what is to be packed.
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "imagefolder": _imagefolder,
     "splits": _splits,
     "flat": _flat,
     "yolo": _yolo,
+    "coco": _coco,
 }
 #: Files that no store can give back: no photos, and labels of no photo.
 LOST = {"class_0/photo_002x.jpg", "val/class_1/photo_000x.jpg", "p03x.jpg"}

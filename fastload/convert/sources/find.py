@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fastload.convert.names import IMAGE_EXTENSIONS
 from fastload.convert.sources.base import Source
+from fastload.convert.sources.coco import open_coco, probe_coco
 from fastload.convert.sources.flat import open_flat, probe_flat
 from fastload.convert.sources.imagefolder import open_imagefolder, probe_imagefolder
 from fastload.convert.sources.place import Place
@@ -19,6 +20,7 @@ __all__ = ["LAYOUTS", "find_source"]
 # In the order in which they are tried: the more particular first.
 _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] = {
     "yolo": (probe_yolo, open_yolo),
+    "coco": (probe_coco, open_coco),
     "splits": (probe_splits, open_splits),
     "imagefolder": (probe_imagefolder, open_imagefolder),
     "flat": (probe_flat, open_flat),
@@ -26,7 +28,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
 #: What ``find_source`` takes as ``layout``.
 LAYOUTS = ("auto", *_LAYOUTS)
 #: Those that a single file can stand for.
-_FILE_LAYOUTS = ("yolo",)
+_FILE_LAYOUTS = ("yolo", "coco")
 
 
 def find_source(
@@ -40,7 +42,7 @@ def find_source(
     """The source in a folder, or the one that a file describes.
 
     Args:
-        path: the folder with the photos, or a YOLO yaml.
+        path: the folder with the photos, or the file that describes them: a YOLO yaml, a COCO JSON.
         layout: one of ``LAYOUTS``; "auto" finds it out.
         follow_links: follow links and paths that lead out of the data set (links inside always
             are followed).
@@ -71,8 +73,8 @@ def find_source(
     if source is None or not source.photo_count:
         raise SourceError(
             f"{absolute}: expected photos ({' '.join(endings)}) in class folders, in train/val/"
-            "test folders, directly in it, or named by a YOLO yaml, found none; --layout names a "
-            "layout, --follow-links follows links out of the folder"
+            "test folders, directly in it, or named by a file that describes a data set, found "
+            "none; --layout names a layout, --follow-links follows links out of the folder"
         )
     return source
 
@@ -89,7 +91,8 @@ def _open(place: Place, layout: str) -> Source | None:
             return opener(place)
     if place.file is not None:
         raise SourceError(
-            f"{place.file}: expected a folder with photos or a YOLO yaml, found a file that is none"
+            f"{place.file}: expected a folder with photos, a YOLO yaml or a COCO JSON, found "
+            "none of them"
         )
     return None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastload.convert.files import read_file
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError, shown
 from fastload.convert.safe_yaml import MAX_YAML_BYTES, load_yaml
+from fastload.convert.sources.class_names import unique_names
 from fastload.errors import SourceError
 
 __all__ = ["SPLIT_KEYS", "YoloConfig", "is_yolo_yaml", "read_config"]
@@ -95,7 +97,7 @@ def _config(path: str, values: dict[Any, Any]) -> YoloConfig:
         path,
         os.path.expanduser(base or ""),
         splits,
-        _unique_names(_names(values), note),
+        unique_names(_names(values), partial(note, "class-name-twice")),
         shape,
         _flip(values.get("flip_idx"), shape),
         _keypoint_names(values.get("kpt_names"), shape),
@@ -137,17 +139,6 @@ def _names(values: dict[Any, Any]) -> list[str]:
     if count is not None and len(names) != count:
         raise LabelError(f"names: expected as many as nc, {count}, found {len(names)}")
     return [str(name) for name in names]
-
-
-def _unique_names(names: list[str], note: Any) -> tuple[str, ...]:
-    """Names that stand twice get their id behind them."""
-    found: dict[str, int] = {}
-    for number, name in enumerate(names):
-        while name in found:
-            note("class-name-twice", f"the class {number} is called {name!r} like another; renamed")
-            name = f"{name} [{number}]"
-        found[name] = number
-    return tuple(found)
 
 
 def _keypoint_shape(value: object) -> tuple[int, ...]:

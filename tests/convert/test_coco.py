@@ -1,0 +1,286 @@
+"""COCO data sets: boxes, polygons, masks, keypoints and ids as the file has them, or the reason."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastload.convert import Finding, Summary, pack, unpack
+from fastload.convert.labelled import LabelError
+from fastload.convert.sources.coco.rle import runs_of
+from fastload.errors import SourceError
+from fastload.store import Store
+from support.coco import annotation, coco_json, coco_set, write_json
+from support.trees import snapshot, write_photo
+from support.yolo import turned_photo
+
+
+def packed(source: Path, out: Path, **options: object) -> tuple[Summary, list[Finding]]:
+    found: list[Finding] = []
+    return pack(source, out, on_finding=found.append, overwrite=True, **options), found
+
+
+def of_kind(found: list[Finding], kind: str) -> list[tuple[str, str]]:
+    return [(f.name, f.detail) for f in found if f.kind == kind]
+
+
+def one(root: Path, *annotations: dict[str, Any], **image: Any) -> Path:
+    """A data set of one photo, 30 x 40; returns its JSON."""
+    write_photo(root / "a.jpg", 30, 40)
+    images = [{"id": 7, "file_name": "a.jpg", "height": 30, "width": 40, **image}]
+    path = root / "_annotations.coco.json"
+    path.write_text(json.dumps(coco_json(images, list(annotations))))
+    return path
+
+
+def test_numbers_and_ids_are_those_of_the_file(tmp_path: Path) -> None:
+    crowd = {"size": [30, 40], "counts": [600, 100, 500]}
+    path = one(
+        tmp_path / "src",
+        annotation(2**40, 7),
+        annotation(5, 7, category_id=1, keypoints=[3, 4.5, 2, 0, 0, 0], num_keypoints=1),
+        annotation(6, 7, iscrowd=1, segmentation=crowd, area=100),
+        annotation(8, 7, segmentation=[[0, 0, 5, 0, 5, 5], [9, 9, 12, 9, 12, 12, 9, 12]]),
+        annotation(9, 7, segmentation=[], area=None),
+    )
+    summary, _ = packed(path, tmp_path / "o.lmdb")
+    assert summary.problems_count == 0
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.header.class_names == ("person", "dog")
+        annotations = store.annotations
+        assert annotations is not None
+        header = annotations.header
+        assert (header.category_ids, header.keypoint_shape) == ((1, 18), (2, 3))
+        assert (header.keypoint_names, header.skeleton) == (("nose", "tail"), ((0, 1),))
+        labels = annotations[0]
+        objects = labels.objects
+        assert labels.image_id == 7
+        assert objects.class_ids.tolist() == [1, 0, 1, 1, 1]
+        assert objects.boxes[0].tolist() == [1.5, 2.25, 1.5 + 10.1, 2.25 + 20.2]
+        assert objects.fields["id"].tolist() == [2**40, 5, 6, 8, 9]
+        assert objects.fields["area"].tolist() == [77.125, 77.125, 100, 77.125, 10.1 * 20.2]
+        assert objects.fields["crowd"].tolist() == [0, 0, 1, 0, 0]
+        assert objects.fields["keypoints"][1].tolist() == [[3, 4.5, 2], [0, 0, 0]]
+        assert not objects.fields["keypoints"][[0, 2, 3]].any()
+        assert objects.masks[2].tolist() == [600, 100, 500]
+        assert [len(rings) for rings in objects.polygons] == [1, 1, 0, 2, 0]
+        assert objects.polygons[3][1].tolist() == [[9, 9], [12, 9], [12, 12], [9, 12]]
+
+
+def test_splits_are_the_files_and_images_without_annotations_stay(tmp_path: Path) -> None:
+    coco_set(tmp_path / "src", 6)
+    summary, _ = packed(tmp_path / "src", tmp_path / "o.lmdb")
+    assert summary.contents.splits == {"train2017": 4, "val2017": 2}
+    assert summary.contents.labels == {"empty": 2, "present": 4}
+    unpack(tmp_path / "o.lmdb", tmp_path / "back")
+    assert snapshot(tmp_path / "back") == snapshot(tmp_path / "src")
+
+
+def test_other_files_of_a_split_are_named_and_can_be_packed_by_name(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    files = coco_set(root, 3)
+    for kind in ("captions", "person_keypoints"):
+        (root / f"annotations/{kind}_val2017.json").write_text(json.dumps(files["val2017"]))
+    (root / "annotations/panoptic_test.json").write_text(json.dumps(files["val2017"]))
+    summary, found = packed(root, tmp_path / "o.lmdb")
+    assert set(summary.contents.splits) == {"train2017", "val2017"}
+    assert [name for name, _ in of_kind(found, "other-annotations")] == [
+        "annotations/person_keypoints_val2017.json", "annotations/captions_val2017.json",
+    ]  # fmt: skip
+    named, _ = packed(root / "annotations/person_keypoints_val2017.json", tmp_path / "o.lmdb")
+    assert (named.contents.photos, named.contents.splits) == (1, {})
+
+
+FOLDERS = {
+    "beside": ("x.json", "a.jpg", "a.jpg"),
+    "in images/": ("annotations/x.json", "images/a.jpg", "a.jpg"),
+    "in a folder of the split's name": ("annotations/val.json", "val/a.jpg", "a.jpg"),
+    "in images/ and the split": ("annotations/val.json", "images/val/a.jpg", "a.jpg"),
+    "with its folder in the name": ("annotations/x.json", "deep/er/a.jpg", "deep/er/a.jpg"),
+    "beside, one step up": ("annotations/x.json", "photos/a.jpg", "../photos/a.jpg"),
+}
+
+
+@pytest.mark.parametrize("where", FOLDERS)
+def test_photos_are_found(tmp_path: Path, where: str) -> None:
+    file, photo, name = FOLDERS[where]
+    root = tmp_path / "src"
+    write_photo(root / photo, 30, 40)
+    (root / file).parent.mkdir(exist_ok=True)
+    (root / file).write_text(
+        json.dumps(coco_json([{"id": 1, "file_name": name}], [annotation(1, 1)]))
+    )
+    for source in (root, root / file):
+        summary, _ = packed(source, tmp_path / "o.lmdb")
+        assert summary.problems_count == 0
+        with Store(tmp_path / "o.lmdb") as store:
+            assert list(store.names) == [photo]
+
+
+DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
+    "NaN": ({"bbox": [math.nan, 1, 2, 3]}, "finite"),
+    "infinity": ({"bbox": [1, math.inf, 2, 3]}, "finite"),
+    "text": ({"bbox": ["1", 1, 2, 3]}, "finite"),
+    "a huge number": ({"bbox": [10**400, 1, 2, 3]}, "finite"),
+    "three numbers": ({"bbox": [1, 2, 3]}, "4 numbers"),
+    "no box": ({"bbox": None}, "4 numbers"),
+    "an unknown category": ({"category_id": 2}, "no such category: 2"),
+    "no category": ({"category_id": None}, "no such category"),
+    "a flag of 2": ({"iscrowd": 2}, "iscrowd"),
+    "an id of 100 digits": ({"id": 10**100}, "64 bits"),
+    "an odd polygon": ({"segmentation": [[1, 2, 3]]}, "pairs"),
+    "a polygon of text": ({"segmentation": ["x"]}, "segmentation"),
+    "a polygon of NaN": ({"segmentation": [[1, math.nan]]}, "finite"),
+    "a mask of another size": (
+        {"segmentation": {"size": [40, 30], "counts": [1200]}}, "size: expected .30, 40.",
+    ),
+    "a mask that does not add up": (
+        {"segmentation": {"size": [30, 40], "counts": [1, 2]}}, "a mask of 3 pixels",
+    ),
+    "a mask of negative runs": (
+        {"segmentation": {"size": [30, 40], "counts": [-1, 1201]}}, "run lengths",
+    ),
+    "a mask of nonsense": (
+        {"segmentation": {"size": [30, 40], "counts": "\u00e9"}}, "compressed run lengths",
+    ),
+    "a mask without counts": ({"segmentation": {"size": [30, 40]}}, "run lengths"),
+    "too many keypoints": ({"keypoints": [1] * 9}, "up to 2"),
+    "keypoints of two numbers": ({"keypoints": [1] * 4}, "of 3 numbers"),
+    "an infinite area": ({"area": math.inf}, "area"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_an_annotation_that_cannot_be_read_costs_its_photos_labels(
+    tmp_path: Path, what: str
+) -> None:
+    changes, match = DAMAGED[what]
+    root = tmp_path / "src"
+    path = one(root, annotation(1, 7), annotation(2, 7) | changes)
+    summary, found = packed(path, tmp_path / "o.lmdb")
+    assert summary.contents.labels == {"damaged": 1}
+    ((name, detail),) = of_kind(found, "label")
+    assert name == "_annotations.coco.json"
+    assert detail.startswith("annotations[1] (id ")
+    assert re.search(match, detail)
+    unpack(tmp_path / "o.lmdb", tmp_path / "back")
+    assert snapshot(tmp_path / "back") == snapshot(root)
+
+
+def test_boxes_without_an_area_are_left_out_and_said(tmp_path: Path) -> None:
+    path = one(
+        tmp_path / "src",
+        annotation(1, 7, bbox=[1, 2, 0, 5]),
+        annotation(2, 7, bbox=[1, 2, 3, -1]),
+        annotation(3, 7),
+    )
+    summary, found = packed(path, tmp_path / "o.lmdb")
+    assert (summary.contents.objects, summary.problems_count) == (1, 0)
+    assert len(of_kind(found, "label-remark")) == 2
+
+
+def test_ids_that_stand_twice_and_annotations_of_no_image_are_said(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    for name in "abc":
+        write_photo(root / f"{name}.jpg", 30, 40)
+    images: list[Any] = [
+        {"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"},
+        {"id": 2, "file_name": "a.jpg"}, {"id": 3, "file_name": "../x.jpg"},
+        {"id": 4, "file_name": "gone.jpg"}, {"id": [], "file_name": "c.jpg"}, {"id": 5}, 6,
+        {"id": 8, "file_name": "\ud800.jpg"}, {"id": 9, "file_name": "a\0.jpg"},
+    ]  # fmt: skip
+    annotations = [annotation(1, 1), annotation(2, 99), annotation(3, 99), "x"]
+    (root / "all.json").write_text(json.dumps(coco_json(images, annotations)))
+    summary, found = packed(root, tmp_path / "o.lmdb")
+    assert summary.contents.photos == 1
+    assert [name for name, _ in of_kind(found, "image-id")] == [
+        "all.json, images[1]", "all.json, images[5]",
+    ]  # fmt: skip
+    assert "2 annotations" in of_kind(found, "label-without-photo")[0][1]
+    assert of_kind(found, "listed-twice")[0][0] == "all.json, images[2]"
+    assert of_kind(found, "path-out")[0][0] == "all.json, images[3]"
+    assert "images[4]" in of_kind(found, "missing")[0][1]
+    assert {name for name, _ in of_kind(found, "label")} == {
+        *(f"all.json, images[{place}]" for place in (6, 7, 8, 9)), "all.json, annotations[3]",
+    }  # fmt: skip
+    assert {name for name, _ in of_kind(found, "unlisted-photo")} == {"b.jpg", "c.jpg"}
+
+
+@pytest.mark.parametrize(("sides", "upright"), [((80, 40), 1), ((40, 80), 0), ((None, None), 1)])
+def test_the_stated_size_says_whether_coordinates_are_upright(
+    tmp_path: Path, sides: tuple[int | None, int | None], upright: int
+) -> None:
+    path = one(tmp_path / "src", annotation(1, 7), height=sides[0], width=sides[1])
+    turned_photo(tmp_path / "src/a.jpg", 40, 80, 6)
+    packed(path, tmp_path / "o.lmdb")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.annotations is not None
+        assert store.annotations.upright.tolist() == [upright]
+
+
+def test_a_stated_size_that_is_not_the_photos_is_said(tmp_path: Path) -> None:
+    _, found = packed(one(tmp_path / "src", height=300, width=400), tmp_path / "o.lmdb")
+    assert "(300, 400), the photo (30, 40)" in of_kind(found, "label-remark")[0][1]
+
+
+def test_masks_of_another_size_than_the_photo_are_refused(tmp_path: Path) -> None:
+    mask = {"size": [300, 400], "counts": [120_000]}
+    path = one(tmp_path / "src", annotation(1, 7, segmentation=mask), height=300, width=400)
+    assert packed(path, tmp_path / "o.lmdb")[0].contents.labels == {"damaged": 1}
+
+
+BAD_JSON = {
+    '{"images": [\n  {"id": 1,\n ]}': "line 3: no valid JSON",
+    '{"images": [], "images": []}': "the name 'images' stands twice",
+    '{"images": {}}': "images: expected a list",
+    '{"images": [], "categories": [{"id": "1"}]}': r"categories\[0\]",
+    '{"images": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}': "id stands",
+    '{"images": ' + "[" * 100_000: "no valid JSON",
+    '{"images": ' + "9" * 10_000 + "}": "no valid JSON",
+    '{"images": ["\\ud800"], "categories": 1}': "categories: expected a list",
+}
+
+
+@pytest.mark.parametrize("text", BAD_JSON)
+def test_a_broken_file_is_an_error_that_says_where(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(SourceError, match=rf"x\.json: .*{BAD_JSON[text]}"):
+        pack(tmp_path / "x.json", tmp_path.parent / "o.lmdb")
+
+
+def test_a_category_that_means_two_things_is_an_error(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    files = coco_set(root, 3)
+    files["val2017"]["categories"] = [{"id": 18, "name": "cat"}]
+    write_json(root, files)
+    with pytest.raises(SourceError, match=r"category 18 is 'cat', in .* it is 'dog'"):
+        pack(root, tmp_path / "o.lmdb")
+
+
+def test_compressed_masks_are_read_as_the_library_reads_them() -> None:
+    mask = pytest.importorskip("faster_coco_eval.core.mask")
+    source = random.Random(4)
+    for _ in range(200):
+        height, width = source.randrange(1, 40), source.randrange(1, 40)
+        pixels = np.zeros((height, width), np.uint8, order="F")
+        for _ in range(source.randrange(4)):
+            top, left = source.randrange(height), source.randrange(width)
+            pixels[top : top + source.randrange(20), left : left + source.randrange(20)] = 1
+        encoded = mask.encode(pixels)
+        counts = encoded["counts"]
+        text = counts.decode() if isinstance(counts, bytes) else counts
+        runs = runs_of({"size": [height, width], "counts": text}, (height, width))
+        found = np.repeat(np.arange(len(runs)) % 2, runs).reshape(width, height).T
+        np.testing.assert_array_equal(found, pixels)
+        for end in range(len(text)):  # cut short: refused, or another mask of that size
+            try:
+                runs_of({"size": [height, width], "counts": text[:end]}, None)
+            except LabelError:
+                continue

@@ -10,6 +10,8 @@ first has the heap's own settling in it, a few MB that come once.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import pickle
 import random
 import sys
@@ -107,6 +109,13 @@ def one_round(store: Path, folder: Path) -> None:
     ending(loader)
 
 
+def give_back_free_memory() -> None:
+    """To the system, so that what stays is held by someone."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def report(number: int, now: Holdings) -> None:
     """One line."""
     print(
@@ -137,6 +146,7 @@ def main() -> int:
             for _ in range(ROUNDS):
                 one_round(store, folder)
             number += ROUNDS
+            give_back_free_memory()
             now = holdings()
             report(number, now)
             memory.append((time.monotonic(), now.anonymous_bytes))

@@ -126,6 +126,25 @@ class CacheKeeper:
             self._plan is not None and self._plan.identity == plan.identity
         )
 
+    def holds_all(self, plan: CachePlan | None) -> bool:
+        """Whether there is room for every sample, and nothing against keeping it."""
+        return (
+            self.open(plan) is not None
+            and plan is not None
+            and self._opened is not None
+            and plan.fitting(self._opened.budget_bytes) == plan.samples
+            and self._opened.problem(plan) is None
+        )
+
+    def is_full(self, plan: CachePlan) -> bool:
+        """Whether as much is kept as all samples take: others of the source count too, and small
+        gaps within a page.
+        """
+        if self.open(plan) is None:
+            return False
+        kept_bytes = self.used_bytes - _core.SampleCache.file_header_bytes
+        return kept_bytes >= plan.samples * plan.slot_bytes
+
     def note(self, plan: CachePlan) -> str:
         """What is kept, for the loader's plan."""
         opened = self._opened if self._has(plan) else None

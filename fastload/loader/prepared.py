@@ -33,10 +33,15 @@ class Prepared:
         work: what the engine does; fixed, so that the epoch's seed does not matter.
         owner: of the engine, which may be another loader's.
         budget: of the loader whose epoch it is.
+        trims: whether the engine's unused memory is given back when this is closed; False where
+            this has no more batches than an epoch has under way at any time.
     """
 
-    def __init__(self, work: EngineWork, owner: EngineOwner, budget: Budget) -> None:
+    def __init__(
+        self, work: EngineWork, owner: EngineOwner, budget: Budget, *, trims: bool = True
+    ) -> None:
         self.work = work
+        self._trims = trims
         self._owner = owner
         self._engine, self._lane = owner.get()
         self._budget = budget
@@ -67,6 +72,12 @@ class Prepared:
     def done(self) -> bool:
         """Whether all that was begun is ready."""
         return all(job.batch.done for job in list(self._jobs))
+
+    def pass_over(self) -> int:
+        """Let go of the first batches as far as they are ready; returns how many are left."""
+        while self._jobs and self._jobs[0].batch.done:
+            self._jobs.popleft()
+        return len(self._jobs)
 
     def fill(self) -> None:
         """Nothing: who prepares decides how much at a time."""
@@ -107,8 +118,9 @@ class Prepared:
         if self._entered:
             self._entered = False
             self._lane.leave(self.work.source)
-        with suppress(RuntimeError):  # closed
-            self._engine.trim()
+        if self._trims:
+            with suppress(RuntimeError):  # closed
+                self._engine.trim()
 
     def __del__(self) -> None:
         if hasattr(self, "_entered"):

@@ -7,6 +7,11 @@ ask for; that epoch runs as ever, asks its own sampler, and takes a batch that w
 where it is the very one that it would have begun (`Prepared.take`). A wrong guess costs time, and
 nothing else. Only what cannot depend on the moment is prepared: transforms that draw nothing, and
 samplers that can be asked early.
+
+Where the validation loader has a cache with room for all, its samples are decoded into that, from
+the beginning of the epoch, and only as many batches are made as the loader would have under way
+anyway: batches of floats take four times the memory, and writing to memory for the first time takes
+the system longer than decoding does.
 """
 
 from __future__ import annotations
@@ -16,11 +21,12 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
-from fastload.engine import sampled_rows
+from fastload.engine import EngineOwner, sampled_rows
 from fastload.loader import DataLoader
 from fastload.loader.choice import choose
 from fastload.loader.early import EarlyIterator
 from fastload.loader.prepared import Prepared
+from fastload.overlap.cache_filler import CacheFiller
 from fastload.overlap.pace import Pace
 from fastload.overlap.samplers import why_not_early
 
@@ -53,15 +59,22 @@ class Overlap:
         self._pace = Pace()
         self._known_length: int | None = None
         self._seen = 0
+        self._begun = 0
         self._indices: Iterator[Any] = iter(())
+        self._most_batches: int | None = None
         self._timing = False
+        self._filler: CacheFiller | None = None
+        self._filled: object = None  # the cache that all went into; some may not be readable
         train._counters.watchers.append(self._watch)
+        validation._counters.watchers.append(self._watch_validation)
 
     def close(self) -> None:
         """Untie the two; what is prepared is dropped. Idempotent."""
         train, validation = self._train(), self._validation()
-        if train is not None and self._watch in train._counters.watchers:
-            train._counters.watchers.remove(self._watch)
+        for loader, watch in ((train, self._watch), (validation, self._watch_validation)):
+            if loader is not None and watch in loader._counters.watchers:
+                loader._counters.watchers.remove(watch)
+        self._stop_filling()
         if validation is not None and validation._prepared is not None:
             validation._prepared.close()
             validation._prepared = None
@@ -70,6 +83,7 @@ class Overlap:
         """Training has had so many batches."""
         train, validation = self._train(), self._validation()
         if train is None or validation is None:
+            self._stop_filling()
             return
         if self._timing and validation._prepared is None:
             self._timing = False
@@ -77,13 +91,45 @@ class Overlap:
         self._pace.step(batches)
         if batches == 0:
             self._known_length = _length(train) or self._seen or None
+            self._begin_filling(train, validation)
         self._seen = batches
+        if self._filler is not None:
+            self._filler.go_on()
+            if self._filler.done:
+                self._filled = self._filler.cache
+                self._stop_filling()
         if validation._prepared is not None or validation._early is not None:
             self._go_on(validation)
             return
         left = self._left(batches)
         if left is not None and self._pace.is_time(left):
             self._begin(train, validation)
+
+    def _watch_validation(self, batches: int) -> None:
+        """Validation has had so many batches: it decodes what is left in its own order."""
+        if batches == 0:
+            self._stop_filling()
+
+    def _begin_filling(self, train: DataLoader[Any], validation: DataLoader[Any]) -> None:
+        """An epoch of training begins: have the cache filled, where there is one to be filled."""
+        self._stop_filling()
+        if self._left(0) is None or why_not_early(validation) is not None:
+            return
+        work = choose(validation).engine
+        owner = _owner(train, validation)
+        if work is None or work.cache is None or owner is None:
+            return
+        if work.cache.identity == self._filled:
+            return
+        if work.keeper.holds_all(work.cache) and not work.keeper.is_full(work.cache):
+            indices = iter(validation._index_sampler)
+            flat = chain.from_iterable(indices) if validation._auto_collation else indices
+            self._filler = CacheFiller(work, owner, validation._budget(), flat)
+
+    def _stop_filling(self) -> None:
+        filler, self._filler = self._filler, None
+        if filler is not None:
+            filler.close()
 
     def _left(self, batches: int) -> int | None:
         """Training's batches before validation; None: not known, or not in this epoch."""
@@ -102,13 +148,16 @@ class Overlap:
         if not work.recipe.fixed:
             self.reason = "its transforms draw random numbers, which differ from epoch to epoch"
             return
-        owner = next(
-            (one._engine_owner() for one in (train, validation) if _has_threads(one)), None
-        )
+        owner = _owner(train, validation)
         if owner is None:
             self.reason = "neither loader has threads: expected num_workers above 0"
             return
-        validation._prepared = Prepared(work, owner, validation._budget())
+        self._most_batches = None
+        if work.keeper.holds_all(work.cache):
+            self._most_batches = (validation.prefetch_factor or 1) * max(1, validation.num_workers)
+        trims = self._most_batches is None
+        validation._prepared = Prepared(work, owner, validation._budget(), trims=trims)
+        self._begun = 0
         self._indices = iter(validation._index_sampler)
         self._timing = True
         self._pace.begin()
@@ -131,6 +180,8 @@ class Overlap:
         if prepared is None:
             return
         for _ in range(_BATCHES_A_STEP):
+            if self._begun == self._most_batches:
+                break
             index = next(self._indices, None)
             if index is None:
                 break
@@ -139,6 +190,7 @@ class Overlap:
                 self._indices = chain([index], self._indices)
                 break
             self.prepared_batches += 1
+            self._begun += 1
         if self._timing and prepared.done:
             self._timing = False
             self._pace.end()
@@ -149,6 +201,11 @@ def _length(loader: DataLoader[Any]) -> int | None:
         return len(loader)
     except TypeError:  # an IterableDataset without a length
         return None
+
+
+def _owner(train: DataLoader[Any], validation: DataLoader[Any]) -> EngineOwner | None:
+    """Whose engine prepares: training's, or else validation's own."""
+    return next((one._engine_owner() for one in (train, validation) if _has_threads(one)), None)
 
 
 def _has_threads(loader: DataLoader[Any]) -> bool:

@@ -22,6 +22,8 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print
 
+    import gc
+
     import torch
     from peers import process
 
@@ -33,6 +35,7 @@ def serve() -> None:
     torch.set_num_threads(1)
     job = Job(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     side = Side(job) if job.side == "stock" else Fastload(job)
+    gc.collect()  # what imports left behind belongs to no epoch
     answer({"memory": process.memory()})
     for line in sys.stdin:
         if json.loads(line)["do"] == "finish":

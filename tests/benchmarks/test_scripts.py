@@ -132,6 +132,30 @@ def test_opening_checks_the_samples() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exact_pillow
+def test_second_step_has_the_same_batches_and_files_on_both_sides(
+    images: Path, tmp_path: Path
+) -> None:
+    """Both sides, training alone, and a row without all parts; a picture."""
+    picture_path = tmp_path / "bars.png"
+    printed, content = run(
+        tmp_path, "second_step.py", "--images", images, "--quick", "--picture", picture_path,
+        "--without", "overlap", "cache", "checkpoint", "background",
+    )  # fmt: skip
+    label = "without overlap, cache, checkpoint, background"
+    assert list(content["sides"]) == ["stock", "fastload", label]
+    assert list(content["epochs"]) == [*content["sides"], "alone"]
+    assert content["verified"]["batches"] == 2 * 2 * 3  # sides, epochs, batches
+    assert content["verified"]["files"] >= 2 * 7  # three pictures an epoch, results.csv
+    for own in content["sides"].values():
+        assert own["first"]["seconds"]["val forward"] > 0
+        assert len(own["later"]["training_over_training_alone"]["values"]) == 1
+    assert "verified: 12 batches" in printed
+    with Image.open(picture_path) as drawn:
+        assert drawn.width > 1000
+
+
+@pytest.mark.slow
 def test_cache_verifies_and_reports_every_row(images: Path, tmp_path: Path) -> None:
     """All epochs had the hits that their row promises, or the script would have failed."""
     printed, content = run(

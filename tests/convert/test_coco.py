@@ -227,7 +227,7 @@ def test_the_stated_size_says_whether_coordinates_are_upright(
 
 def test_a_stated_size_that_is_not_the_photos_is_said(tmp_path: Path) -> None:
     _, found = packed(one(tmp_path / "src", height=300, width=400), tmp_path / "o.lmdb")
-    assert "(300, 400), the photo (30, 40)" in of_kind(found, "label-remark")[0][1]
+    assert "(300, 400); the photo has (30, 40)" in of_kind(found, "label-remark")[0][1]
 
 
 def test_masks_of_another_size_than_the_photo_are_refused(tmp_path: Path) -> None:

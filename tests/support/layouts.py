@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.coco import coco_set, write_json
 from support.trees import image_folder, write_photo
+from support.voc import voc_set
 from support.yolo import BOXES, yolo_set
 
 __all__ = ["LAYOUTS", "LOST"]
@@ -49,6 +50,16 @@ def _coco(root: Path) -> Path:
     return root
 
 
+def _voc(root: Path) -> Path:
+    voc_set(root, 12)
+    (root / "Annotations" / "p04.xml").write_text("<annotation><object/></annotation>")
+    (root / "Annotations" / "p07.xml").unlink()
+    with open(root / "ImageSets/Main/val.txt", "a") as file:
+        file.write("gone\n")
+    (root / "Annotations" / "orphan.xml").write_text("<annotation/>")
+    return root
+
+
 #: Layout -> makes a data set below a folder, and returns what is to be packed.
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "imagefolder": _imagefolder,
@@ -56,7 +67,9 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "flat": _flat,
     "yolo": _yolo,
     "coco": _coco,
+    "voc": _voc,
 }
 #: Files that no store can give back: no photos, and labels of no photo.
 LOST = {"class_0/photo_002x.jpg", "val/class_1/photo_000x.jpg", "p03x.jpg"}
+LOST |= {"Annotations/orphan.xml"}
 LOST |= {"images/train/p5x.jpg", "labels/val/gone.txt"}

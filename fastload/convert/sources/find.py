@@ -12,6 +12,7 @@ from fastload.convert.sources.flat import open_flat, probe_flat
 from fastload.convert.sources.imagefolder import open_imagefolder, probe_imagefolder
 from fastload.convert.sources.place import Place
 from fastload.convert.sources.splits import open_splits, probe_splits
+from fastload.convert.sources.voc import open_voc, probe_voc
 from fastload.convert.sources.yolo import open_yolo, probe_yolo
 from fastload.errors import SourceError
 
@@ -21,6 +22,7 @@ __all__ = ["LAYOUTS", "find_source"]
 _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] = {
     "yolo": (probe_yolo, open_yolo),
     "coco": (probe_coco, open_coco),
+    "voc": (probe_voc, open_voc),
     "splits": (probe_splits, open_splits),
     "imagefolder": (probe_imagefolder, open_imagefolder),
     "flat": (probe_flat, open_flat),

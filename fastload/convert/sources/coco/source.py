@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.frame import coordinates_of
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.class_names import unique_names
@@ -113,11 +114,8 @@ class CocoLabels:
         image_id = image.identity if self.has_ids and image.identity is not None else 0
         if image.error is not None:
             return damaged(file, image.error, image_id=image_id)
-        stored = size.height, size.width
-        notes = [*image.notes]
-        if image.size not in (None, stored, size.upright):
-            notes.append(f"images[{image.place}]: of size {image.size}, the photo {size.upright}")
-        upright = image.size != stored or stored == size.upright
+        upright, remark = coordinates_of(image.size, size)
+        notes = [*image.notes, *([f"images[{image.place}]: {remark}"] if remark else [])]
         pixels = size.height * size.width
         if any(len(runs) and int(runs.sum()) != pixels for runs in image.objects.masks):
             error = LabelError(f"images[{image.place}]: masks of another size than the photo's")

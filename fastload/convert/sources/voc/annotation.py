@@ -1,0 +1,100 @@
+"""The XML of one photo."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from fastload.convert.labelled import LabelError, shown
+from fastload.convert.safe_xml import Element, load_xml
+from fastload.store import Objects
+
+__all__ = ["FLAGS", "class_names_in", "read_annotation"]
+
+FLAGS = ("difficult", "truncated", "occluded")
+_TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "", "false", "no", "unspecified"})
+
+
+def class_names_in(data: bytes) -> set[str]:
+    """The names of all objects; LabelError where the XML cannot be read."""
+    return {_name(element) for element in _root(data).all("object")}
+
+
+def read_annotation(
+    data: bytes, class_ids: Mapping[str, int]
+) -> tuple[Objects, tuple[int, int] | None]:
+    """The objects, and (height, width) where the XML states them.
+
+    VOC counts pixels from 1, and its box holds the last one too: ``xmin`` 1 and ``xmax`` 640 are
+    the whole of 640 pixels, 0 to 640.
+
+    Raises:
+        LabelError: it cannot be read; with the line.
+    """
+    root = _root(data)
+    classes, boxes = [], []
+    fields: dict[str, list[int]] = {name: [] for name in FLAGS}
+    for element in root.all("object"):
+        name = _name(element)
+        if name not in class_ids:
+            raise LabelError(f"no such class: {shown(name)}", element.line)
+        classes.append(class_ids[name])
+        boxes.append(_box(element))
+        for flag in FLAGS:
+            fields[flag].append(_flag(element, flag))
+    return Objects.of(classes, boxes, fields=fields if classes else None), _size(root)
+
+
+def _root(data: bytes) -> Element:
+    root = load_xml(data)
+    if root.name != "annotation":
+        raise LabelError(f"expected <annotation>, found <{root.name[:80]}>", root.line)
+    return root
+
+
+def _name(element: Element) -> str:
+    found = element.one("name")
+    if found is None or not found.text.strip():
+        raise LabelError("an object without a name", element.line)
+    return found.text.strip()
+
+
+def _box(element: Element) -> tuple[float, float, float, float]:
+    box = element.one("bndbox")
+    if box is None:
+        raise LabelError("an object without a bndbox", element.line)
+    left, top, right, bottom = (_number(box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
+    if right < left or bottom < top:
+        raise LabelError(
+            f"expected xmin <= xmax and ymin <= ymax, found {left:g} {top:g} {right:g} {bottom:g}",
+            box.line,
+        )
+    return left - 1, top - 1, right, bottom
+
+
+def _number(parent: Element, name: str) -> float:
+    element = parent.one(name)
+    try:
+        value = float("" if element is None else element.text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        line, found = (parent.line, None) if element is None else (element.line, element.text)
+        raise LabelError(f"{name}: expected a number, found {shown(found)}", line)
+    return value
+
+
+def _flag(element: Element, name: str) -> int:
+    found = element.one(name)
+    text = "" if found is None else found.text.strip().lower()
+    if text in _TRUE or text in _FALSE:
+        return int(text in _TRUE)
+    raise LabelError(f"{name}: expected 0 or 1, found {shown(text)}", element.line)
+
+
+def _size(root: Element) -> tuple[int, int] | None:
+    size = root.one("size")
+    if size is None:
+        return None
+    height, width = _number(size, "height"), _number(size, "width")
+    return (int(height), int(width)) if height > 0 and width > 0 else None

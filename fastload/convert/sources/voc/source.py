@@ -1,0 +1,217 @@
+"""Opening a Pascal VOC data set, of one year or several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from fastload.convert.files import read_file
+from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.frame import coordinates_of
+from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
+from fastload.convert.names import is_path
+from fastload.convert.sources.base import SourceItem
+from fastload.convert.sources.listed import ListedSource
+from fastload.convert.sources.place import Place, SourceFile
+from fastload.convert.sources.unlisted_photos import unlisted_photos
+from fastload.convert.sources.voc.annotation import FLAGS, class_names_in, read_annotation
+from fastload.convert.walk import join
+from fastload.store import NO_SPLIT, AnnotationHeader, LabelFile, LabelState, SampleLabels, attach
+
+__all__ = ["open_voc", "probe_voc"]
+
+LAYOUT = "voc"
+MAX_LABEL_BYTES = 16 << 20
+_SPLITS = ("train", "val", "trainval", "test")
+_PHOTOS, _LABELS, _LISTS = "JPEGImages", "Annotations", "ImageSets/Main"
+_CLASS_FILES = ("classes.txt", "labels.txt")
+
+
+def probe_voc(place: Place) -> bool:
+    """Whether there are JPEGImages and Annotations, in the folder or in those of years."""
+    return place.file is None and bool(_years(place))
+
+
+def open_voc(place: Place) -> ListedSource:
+    """All years together; a split holds what every year's list of its name holds."""
+    listing = _Listing(place)
+    for year in _years(place):
+        listing.add(year)
+    splits = [name for name in _SPLITS if name in listing.found]
+    entries: list[SourceItem] = []
+    for number, split in enumerate(splits or [""]):
+        names = listing.found.get(split, {})
+        entries += [
+            SourceItem(name, split=number if split else NO_SPLIT, origin=origin)
+            for name, origin in names.items()
+        ]
+    class_names, class_files = _class_names(place, entries)
+    described, stored = attach([*class_files, *listing.files])
+    annotations = AnnotationHeader(LAYOUT, object_fields=FLAGS, label_files=True, files=described)
+    class_ids = {name: number for number, name in enumerate(class_names)}
+
+    def last() -> Iterator[Finding]:
+        return chain(unlisted_photos(place, entries), listing.orphans())
+
+    return ListedSource(
+        LAYOUT,
+        place.boundary,
+        class_names,
+        tuple(splits),
+        entries,
+        {NO_SPLIT: listing.findings},
+        last,
+        VocLabels(place, class_ids).read,
+        annotations,
+        stored,
+    )
+
+
+@dataclass(frozen=True)
+class VocLabels:
+    """Reads the XML of each photo."""
+
+    place: Place
+    class_ids: Mapping[str, int]
+
+    def read(self, item: SourceItem, size: PhotoSize) -> Labelled:
+        """The labels of a photo."""
+        name = _label_name(item.name)
+        try:
+            file = _read(self.place, name)
+            if file is None:
+                return Labelled(SampleLabels(LabelState.MISSING))
+        except LabelError as error:
+            return damaged(name, error)
+        try:
+            objects, stated = read_annotation(file.text, self.class_ids)
+        except LabelError as error:
+            return damaged(name, error, file)
+        upright, remark = coordinates_of(stated, size)
+        state = LabelState.PRESENT if len(objects) else LabelState.EMPTY
+        remarks = [Finding(name, Severity.NOTE, "label-remark", remark)] if remark else []
+        return Labelled(SampleLabels(state, objects, upright, file=file), tuple(remarks))
+
+
+class _Listing:
+    """The photos of each split, and what they were listed from."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._years: dict[str, dict[str, str]] = {}
+        self.found: dict[str, dict[str, str]] = {}  # split -> name -> origin
+        self.findings: list[Finding] = []
+        self.files: list[SourceFile] = []
+
+    def add(self, year: str) -> None:
+        """The photos of a year's folder."""
+        photos = self._photos(join(year, _PHOTOS))
+        self._years[year] = photos
+        lists = {name: join(year, f"{_LISTS}/{name}.txt") for name in _SPLITS}
+        there = {name: path for name, path in lists.items()
+                 if os.path.isfile(os.path.join(self._place.root, path))}  # fmt: skip
+        if not there:
+            self.found.setdefault("", {}).update(dict.fromkeys(photos.values(), ""))
+            return
+        for split, path in there.items():
+            file = self._place.read(os.path.join(self._place.root, path))
+            self.files.append(file)
+            if split == "trainval" and {"train", "val"} <= set(there):
+                continue  # the two together
+            self._add_list(self.found.setdefault(split, {}), file, year, photos)
+
+    def _add_list(
+        self, found: dict[str, str], file: SourceFile, year: str, photos: Mapping[str, str]
+    ) -> None:
+        lines = file[1].decode("utf-8-sig", "surrogateescape").splitlines()
+        for number, line in enumerate(lines, start=1):
+            stem, origin = line.strip(), f"{file[0]}, line {number}"
+            if not stem:
+                continue
+            name = photos.get(stem, join(year, f"{_PHOTOS}/{stem}.jpg"))
+            if not is_path(stem) or "/" in stem:
+                self._note(origin, Severity.PROBLEM, "unsafe-name", f"no name of a photo: {stem!a}")
+            elif name in found:
+                self._note(name, Severity.NOTE, "listed-twice", f"{origin}: packed once")
+            else:
+                found[name] = origin
+
+    def _photos(self, folder: str) -> dict[str, str]:
+        """Stem -> name of the photos in a folder."""
+        found: dict[str, str] = {}
+        for name in self._place.walk.files(folder):
+            if isinstance(name, Finding):
+                self.findings.append(name)
+                continue
+            stem = os.path.splitext(os.path.basename(name))[0]
+            if found.setdefault(stem, name) != name:
+                self._note(name, Severity.PROBLEM, "two-photos-one-label",
+                           f"{found[stem]!a} has the same label file; not packed")  # fmt: skip
+        return found
+
+    def orphans(self) -> Iterator[Finding]:
+        """A problem for each XML without a photo."""
+        for year, photos in self._years.items():
+            for base in sorted(os.listdir(os.path.join(self._place.root, year, _LABELS))):
+                stem, ending = os.path.splitext(base)
+                if ending.lower() == ".xml" and stem not in photos:
+                    yield Finding(
+                        join(year, f"{_LABELS}/{base}"), Severity.PROBLEM, "label-without-photo",
+                        "there is no photo of its name",
+                    )  # fmt: skip
+
+    def _note(self, name: str, severity: Severity, kind: str, detail: str) -> None:
+        self.findings.append(Finding(name, severity, kind, detail))
+
+
+def _years(place: Place) -> list[str]:
+    """The folders, relative to the root, that have photos and labels in VOC's folders."""
+    walk = place.walk
+    below = walk.subfolders()
+    inner = [f"VOCdevkit/{name}" for name in walk.subfolders("VOCdevkit")] \
+        if "VOCdevkit" in below else []  # fmt: skip
+    return [
+        folder
+        for folder in ("", *below, *inner)
+        if {_PHOTOS, _LABELS} <= set(walk.subfolders(folder))
+    ]
+
+
+def _label_name(photo: str) -> str:
+    folder, _, base = photo.rpartition("/")
+    year = folder.removesuffix(_PHOTOS).rstrip("/")
+    return join(year, f"{_LABELS}/{os.path.splitext(base)[0]}.xml")
+
+
+def _read(place: Place, name: str) -> LabelFile | None:
+    """A label file; None where there is none."""
+    path = os.path.join(place.root, name)
+    try:
+        place.boundary.check(path)
+        found = read_file(path, MAX_LABEL_BYTES)
+    except RefusedError as refused:
+        if refused.kind == "vanished":
+            return None
+        raise LabelError(refused.detail) from None
+    return LabelFile(name, found.data, found.mtime_ns, 0o100000 | found.mode)
+
+
+def _class_names(
+    place: Place, entries: Sequence[SourceItem]
+) -> tuple[tuple[str, ...], list[SourceFile]]:
+    """From a file of one a line, or else all that the XMLs name, sorted."""
+    for base in _CLASS_FILES:
+        if os.path.isfile(os.path.join(place.root, base)):
+            file = place.read(os.path.join(place.root, base))
+            lines = file[1].decode("utf-8-sig", "surrogateescape").splitlines()
+            return tuple(dict.fromkeys(line.strip() for line in lines if line.strip())), [file]
+    found: set[str] = set()
+    for name in dict.fromkeys(_label_name(item.name) for item in entries):
+        try:
+            file_found = _read(place, name)
+            found |= class_names_in(file_found.text) if file_found is not None else set()
+        except LabelError:
+            continue  # said when the photo is packed
+    return tuple(sorted(found)), []

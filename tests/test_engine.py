@@ -76,6 +76,36 @@ def test_sources_are_made_once(photo_folder, dataset):
     assert rows_of(folder).pictures is not before
 
 
+def submitted(engine: Any, dataset: LMDBDataset, lane: int) -> Any:
+    """A batch of two photos."""
+    recipe = _core.Recipe([("resize", 8, 8, 2)], height=8, width=8)
+    return engine.submit(rows_of(dataset).pictures.source, recipe, np.arange(2), 0, 0, lane)
+
+
+def test_a_cancelled_batch_gives_its_memory_back_at_once(dataset):
+    """Also where threads have other work: here they have none to begin with."""
+    engine = _core.Engine(0)
+    batch = submitted(engine, dataset, lane=1)
+    batch.cancel()
+    assert batch.done
+    assert [reason for _, _, reason in batch.failures()] == ["cancelled"] * 2
+    del batch
+    engine.trim()
+    assert engine.pool_bytes == 0
+
+
+def test_memory_that_is_in_use_when_all_is_given_back_follows(dataset):
+    """The last batch of a validation is let go of when the epoch is over."""
+    engine = _core.Engine(0)
+    batch = submitted(engine, dataset, lane=1)
+    assert batch.wait(20)
+    array = batch.array()
+    engine.trim()
+    assert engine.pool_bytes > 0
+    del array, batch
+    assert engine.pool_bytes == 0
+
+
 @pytest.mark.parametrize("values", [["a"], [0.5], [[1, 2]], torch.tensor([0.5])])
 def test_what_is_no_list_of_integers_is_refused(values):
     """Rounding would give some other sample."""

@@ -312,7 +312,10 @@ void bind_engine(nb::module_& m) {
       .def("wait", &wait, nb::arg("timeout_seconds") = -1.0)
       .def("array", &array_of, nb::arg("returned") = nb::none())
       .def("failures", &failures_of)
-      .def("cancel", [](const PyBatch& self) { self.batch->cancel(); })
+      .def("cancel",
+           [](const PyBatch& self) {
+             if (!self.engine->foreign()) self.engine->cancel(self.batch);
+           })
       .def("fill_external", &fill_external, nb::arg("slot"), nb::arg("pixels"))
       .def("fail_external", &fail_external, nb::arg("slot"), nb::arg("message"))
       .def("__len__", [](const PyBatch& self) { return self.batch->size(); })

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <new>
+#include <utility>
 
 namespace fastload {
 namespace {
@@ -216,6 +217,24 @@ void Engine::finish(const std::shared_ptr<Batch>& batch, std::size_t slot, Statu
     // Under the lock, so that nobody misses it between looking and sleeping.
     const std::lock_guard lock(mutex_);
     batch_done_.notify_all();
+  }
+}
+
+void Engine::cancel(const std::shared_ptr<Batch>& batch) {
+  batch->cancelled_.store(true, std::memory_order_relaxed);
+  std::size_t slot = batch->size();
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& lane : lanes_) {
+      const auto found = std::find(lane.begin(), lane.end(), batch);
+      if (found == lane.end()) continue;
+      slot = std::exchange(batch->next_, batch->size());
+      lane.erase(found);
+      break;
+    }
+  }
+  for (; slot < batch->size(); ++slot) {
+    finish(batch, slot, Status::error(Code::record, "cancelled"));
   }
 }
 

@@ -53,8 +53,6 @@ class Batch {
   // last sample still knows the batch, and would keep the memory from the pool.
   std::shared_ptr<std::byte> lend();
   Output output(std::size_t slot) const;
-  // Samples not yet begun are left out; those being worked on are finished.
-  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   bool done() const { return pending_.load(std::memory_order_acquire) == 0; }
   // Samples that the cache had.
@@ -111,6 +109,9 @@ class Engine {
   // worked on before all others.
   bool wait(Batch& batch, int milliseconds);
 
+  // Samples not yet begun fail at once; those being worked on are finished.
+  void cancel(const std::shared_ptr<Batch>& batch);
+
   // False: none came within `milliseconds`, or the engine was closed.
   bool take_external(int milliseconds, ExternalSample& sample);
   void fill_external(const ExternalSample& sample, const SourcePixels& pixels);
@@ -126,7 +127,8 @@ class Engine {
 
   EngineStatistics statistics() const;
   std::size_t pool_bytes() const { return pools_[0]->total_bytes() + pools_[1]->total_bytes(); }
-  // Frees what batches of the background lane have given back: they come once an epoch.
+  // Frees the memory of batches of the background lane, which come once an epoch: that of those
+  // still in use as soon as they give it back.
   void trim() { pools_[1]->trim(); }
 
  private:

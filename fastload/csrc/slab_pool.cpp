@@ -15,9 +15,11 @@ std::size_t whole_pages(std::size_t size) {
 std::shared_ptr<std::byte> SlabPool::acquire(std::size_t size) {
   std::size_t bytes = whole_pages(size == 0 ? 1 : size);
   std::byte* data = nullptr;
+  std::uint64_t trims = 0;
   std::multimap<std::size_t, std::byte*> too_small;
   {
     const std::lock_guard lock(mutex_);
+    trims = trims_;
     // A larger slab will do (an epoch's last batch is smaller); smaller ones never will, and
     // would only add up where sizes differ from batch to batch.
     if (auto found = free_.lower_bound(bytes); found != free_.end()) {
@@ -43,13 +45,15 @@ std::shared_ptr<std::byte> SlabPool::acquire(std::size_t size) {
 #endif
     data = static_cast<std::byte*>(fresh);
   }
-  return {data, [pool = shared_from_this(), bytes](std::byte* p) { pool->give_back(p, bytes); }};
+  return {data, [pool = shared_from_this(), bytes, trims](std::byte* p) {
+            pool->give_back(p, bytes, trims);
+          }};
 }
 
-void SlabPool::give_back(std::byte* data, std::size_t size) {
+void SlabPool::give_back(std::byte* data, std::size_t size, std::uint64_t trims) {
   if (getpid() == process_) {
     const std::lock_guard lock(mutex_);
-    if (!closed_) {
+    if (!closed_ && trims == trims_) {
       free_.emplace(size, data);
       return;
     }
@@ -72,6 +76,7 @@ void SlabPool::free_waiting(bool closing) {
   {
     const std::lock_guard lock(mutex_);
     closed_ = closed_ || closing;
+    ++trims_;
     gone.swap(free_);
     for (const auto& [size, data] : gone) total_bytes_ -= size;
   }

@@ -194,8 +194,9 @@ class EngineIterator(_BaseDataLoaderIter):
         if self._in_lane:
             self._in_lane = False
             self._lane.leave(self._work.source)
-        if self._prepared is not None:
-            self._prepared.close()
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.close()
 
     def close(self) -> None:
         """Give up what is under way. Idempotent."""

@@ -142,7 +142,7 @@ void run(int threads) {
         ahead.push_back(engine->submit(request(source, recipe, 7 * n, 1 + n % 32, user % 2)));
         expect(ahead.back() != nullptr, "an open engine takes batches");
         if (n % 10 == 9) {
-          ahead.back()->cancel();
+          engine->cancel(ahead.back());
           ahead.pop_back();
         }
         if (ahead.size() < 4) continue;

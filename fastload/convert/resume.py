@@ -45,7 +45,8 @@ def skip_committed(
     names = writer.committed_names()
     columns = [writer.committed_column(name)
                for name in ("class_id", "split", "source_size", "source_mtime_ns")]  # fmt: skip
-    labels = _CommittedLabels(writer) if source.annotations is not None else None
+    has_labels = source.annotations is not None and source.annotations.objects
+    labels = _CommittedLabels(writer) if has_labels else None
     sample = problems_count = label_problems_count = 0
     while sample + problems_count < writer.committed_position:
         item = next(items, None)

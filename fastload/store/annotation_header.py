@@ -46,6 +46,7 @@ class AnnotationHeader:
     Attributes:
         layout: what they were read from: "yolo", "coco", "voc", ...
         profile: whose rules for doubtful labels were followed, or "".
+        objects: samples have labels of objects; False: there are attached files, and nothing else.
         object_fields: those of ``OPTIONAL_FIELDS`` that objects have.
         polygons: objects may have polygons.
         masks: objects may have run-length masks.
@@ -61,6 +62,7 @@ class AnnotationHeader:
 
     layout: str
     profile: str = ""
+    objects: bool = True
     object_fields: tuple[str, ...] = ()
     polygons: bool = False
     masks: bool = False

@@ -49,6 +49,8 @@ class Table:
 
 def sample_columns(header: AnnotationHeader) -> tuple[ColumnSpec, ...]:
     """The label columns that have one row a sample."""
+    if not header.objects:
+        return ()
     found = [ColumnSpec("label_state", "uint8"), ColumnSpec("label_upright", "uint8")]
     if header.image_ids:
         found.append(ColumnSpec("label_image_id", "int64"))
@@ -59,6 +61,8 @@ def sample_columns(header: AnnotationHeader) -> tuple[ColumnSpec, ...]:
 
 def annotation_tables(header: AnnotationHeader) -> tuple[Table, ...]:
     """The tables, parents first."""
+    if not header.objects:
+        return ()
     objects = [ColumnSpec("objects.class_id", "int32"), ColumnSpec("objects.box", "float64", (4,))]
     for field in header.object_fields:
         if field == "keypoints":

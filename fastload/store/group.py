@@ -44,7 +44,8 @@ class Group:
             spec.name: ColumnBuffer(spec) for spec in (*columns, LENGTH, *NAME_COLUMNS)
         }
         annotations = header.annotations
-        self._labels = None if annotations is None else LabelEncoder(annotations)
+        has_labels = annotations is not None and annotations.objects
+        self._labels = LabelEncoder(annotations) if annotations and has_labels else None
         self._label_buffers = (
             {}
             if annotations is None
@@ -118,7 +119,7 @@ class Group:
         }
         encoded["names.bytes"] = encoded_name
         if self._labels is None and labels is not None:
-            raise ValueError("labels: expected none, as the header has no annotations")
+            raise ValueError("labels: expected none, as the header has no annotations of objects")
         encoded_labels = self._labels.encode(labels or SampleLabels()) if self._labels else {}
         # Nothing below can fail.
         for column, item in encoded.items():

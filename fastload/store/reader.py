@@ -113,7 +113,9 @@ class Store:
     def annotations(self) -> Annotations | None:
         """The samples' labels as NumPy views; None where the store has none."""
         header = self.header.annotations
-        return None if header is None else Annotations(header, len(self), self.column)
+        if header is None or not header.objects:
+            return None
+        return Annotations(header, len(self), self.column)
 
     def read_file(self, number: int) -> bytes:
         """The bytes of an attached file, by its place in ``header.annotations.files``.

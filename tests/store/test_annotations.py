@@ -222,6 +222,21 @@ def test_a_label_column_that_grows_too_large_is_refused_before_it_is_written(
             writer.commit(21)
 
 
+def test_a_store_may_have_attached_files_and_no_labels(tmp_path: Path) -> None:
+    attached, files = attach([("list.txt", b"a.jpg", 0, 0)])
+    header = replace(LABELLED, annotations=AnnotationHeader("list", objects=False, files=attached))
+    with StoreWriter(tmp_path / "x.lmdb", header, files=files) as writer:
+        with pytest.raises(ValueError, match="no annotations"):
+            writer.append(SAMPLES[0].record, name="a.jpg", labels=SampleLabels())
+        writer.append(SAMPLES[0].record, name="a.jpg")
+        writer.commit(1)
+        writer.publish()
+    with Store(tmp_path / "x.lmdb") as store:
+        assert store.annotations is None
+        assert store.read_file(0) == b"a.jpg"
+        assert "label_state" not in store.column_names
+
+
 def test_corners_are_a_view_where_every_object_is_a_polygon_of_four(tmp_path: Path) -> None:
     header = replace(LABELLED, annotations=AnnotationHeader("test", polygons=True))
     square = [[0, 0], [4, 0], [4, 3], [0, 3]]

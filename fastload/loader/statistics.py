@@ -78,7 +78,7 @@ class Counters:
         self._tell()
 
     def _tell(self) -> None:
-        for watcher in self.watchers:
+        for watcher in tuple(self.watchers):  # one may take itself away
             watcher(self._epoch_batches)
 
     def report(self, engine: dict[str, Any], errors: int, cache_bytes: int = 0) -> LoaderStatistics:

@@ -23,12 +23,13 @@ from typing import Any
 
 from fastload.engine import EngineOwner, sampled_rows
 from fastload.loader import DataLoader
-from fastload.loader.choice import choose
+from fastload.loader.choice import Choice, choose
 from fastload.loader.early import EarlyIterator
 from fastload.loader.prepared import Prepared
 from fastload.overlap.cache_filler import CacheFiller
 from fastload.overlap.pace import Pace
 from fastload.overlap.samplers import why_not_early
+from fastload.transforms import random_step
 
 __all__ = ["Overlap", "overlap_validation"]
 
@@ -40,7 +41,7 @@ class Overlap:
     """A validation loader that is tied to a training loader; see `overlap_validation`.
 
     Attributes:
-        reason: why nothing was prepared when it was time to, or None.
+        reason: why nothing, or no more, was prepared when it was time to, or None.
         prepared_batches: begun in the background so far (on torch's path: epochs, since workers
             fetch by themselves).
     """
@@ -59,6 +60,7 @@ class Overlap:
         self._pace = Pace()
         self._known_length: int | None = None
         self._seen = 0
+        self._refused = False  # in this epoch of training
         self._begun = 0
         self._indices: Iterator[Any] = iter(())
         self._most_batches: int | None = None
@@ -74,10 +76,18 @@ class Overlap:
         for loader, watch in ((train, self._watch), (validation, self._watch_validation)):
             if loader is not None and watch in loader._counters.watchers:
                 loader._counters.watchers.remove(watch)
+        self._drop(validation)
+
+    def _drop(self, validation: DataLoader[Any] | None) -> None:
         self._stop_filling()
-        if validation is not None and validation._prepared is not None:
-            validation._prepared.close()
-            validation._prepared = None
+        if validation is None:
+            return
+        prepared, validation._prepared = validation._prepared, None
+        if prepared is not None:
+            prepared.close()
+        early, validation._early = validation._early, None
+        if early is not None:
+            early.drop(validation)
 
     def _watch(self, batches: int) -> None:
         """Training has had so many batches."""
@@ -91,8 +101,23 @@ class Overlap:
         self._pace.step(batches)
         if batches == 0:
             self._known_length = _length(train) or self._seen or None
-            self._begin_filling(train, validation)
+            self._refused = False
         self._seen = batches
+        left = self._left(batches)
+        if self._refused:
+            return
+        try:
+            self._prepare(train, validation, batches, left)
+        except Exception as error:  # validation will meet it, and raise it where it belongs
+            self.reason, self._refused = f"{type(error).__name__}: {error}", True
+            self._drop(validation)
+
+    def _prepare(
+        self, train: DataLoader[Any], validation: DataLoader[Any], batches: int, left: int | None
+    ) -> None:
+        """Do what can be done behind training's batches, with so many left before validation."""
+        if batches == 0:
+            self._begin_filling(train, validation, left)
         if self._filler is not None:
             self._filler.go_on()
             if self._filler.done:
@@ -100,20 +125,21 @@ class Overlap:
                 self._stop_filling()
         if validation._prepared is not None or validation._early is not None:
             self._go_on(validation)
-            return
-        left = self._left(batches)
-        if left is not None and self._pace.is_time(left):
+        elif left is not None and self._pace.is_time(left):
             self._begin(train, validation)
+            self._refused = self.reason is not None
 
     def _watch_validation(self, batches: int) -> None:
         """Validation has had so many batches: it decodes what is left in its own order."""
         if batches == 0:
             self._stop_filling()
 
-    def _begin_filling(self, train: DataLoader[Any], validation: DataLoader[Any]) -> None:
+    def _begin_filling(
+        self, train: DataLoader[Any], validation: DataLoader[Any], left: int | None
+    ) -> None:
         """An epoch of training begins: have the cache filled, where there is one to be filled."""
         self._stop_filling()
-        if self._left(0) is None or why_not_early(validation) is not None:
+        if left is None or why_not_early(validation) is not None:
             return
         work = choose(validation).engine
         owner = _owner(train, validation)
@@ -141,9 +167,10 @@ class Overlap:
         self.reason = why_not_early(validation)
         if self.reason is not None:
             return
-        work = choose(validation).engine
+        choice = choose(validation)
+        work = choice.engine
         if work is None:
-            self._begin_workers(validation)
+            self._begin_workers(validation, choice)
             return
         if not work.recipe.fixed:
             self.reason = "its transforms draw random numbers, which differ from epoch to epoch"
@@ -163,9 +190,16 @@ class Overlap:
         self._pace.begin()
         self._go_on(validation)
 
-    def _begin_workers(self, validation: DataLoader[Any]) -> None:
+    def _begin_workers(self, validation: DataLoader[Any], choice: Choice) -> None:
         if validation.num_workers == 0:
             self.reason = "it has no workers: expected num_workers above 0"
+            return
+        drawing = None if choice.core is None else random_step(choice.core.lowered)
+        if drawing is not None and validation.generator is None:
+            self.reason = (
+                f"{drawing} is random, with a seed that is drawn when its epoch begins; expected a "
+                "generator of its own"
+            )
             return
         try:
             validation._early = EarlyIterator(validation)
@@ -229,7 +263,8 @@ def overlap_validation(
 
     On torch's path (see ``val_loader.plan()``), its worker processes are started and fetch
     ``prefetch_factor * num_workers`` batches. Give such a loader a ``generator`` of its own where
-    its data set draws random numbers: workers are seeded when they start.
+    its data set draws random numbers: workers are seeded when they start. They, and validation's
+    own threads where only training is on torch's path, share the processors with training.
 
     Args:
         train_loader: whose epochs are watched.

@@ -16,6 +16,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from fastload import DataLoader, LMDBDataset, overlap_validation
+from fastload.loader.choice import choose
+from fastload.overlap import overlap as overlap_module
 from support.loaders import (
     RANDOM,
     STILL,
@@ -289,6 +291,8 @@ def refusals(data: Any) -> Iterator[tuple[DataLoader[Any], str]]:
     yield DataLoader(dataset, sampler=shuffled, num_workers=1), "DistributedSampler shuffles"
     yield DataLoader(data(RANDOM), num_workers=1), "its transforms draw random numbers"
     yield DataLoader(data(WITH_TAIL)), "it has no workers"
+    seeded = transforms.Compose([transforms.RandomCrop(30), halved])
+    yield DataLoader(data(seeded), num_workers=1), "expected a generator of its own"
 
 
 def test_what_cannot_be_prepared_says_why(data):
@@ -300,6 +304,30 @@ def test_what_cannot_be_prepared_says_why(data):
         assert overlap.prepared_batches == 0
         assert reason in str(overlap.reason)
         assert len(list(validation)) == len(validation)
+
+
+def test_what_validation_raises_is_raised_by_validation(data):
+    """Training goes on, and asks no more in this epoch."""
+    train = DataLoader(data(RANDOM), batch_size=4, num_workers=1)
+    validation = DataLoader(data(STILL), batch_sampler=[[0, 1], [99]], num_workers=1)
+    (overlap,) = overlap_validation(train, validation, due_in=now)
+    assert len(list(train)) == 6
+    assert overlap.prepared_batches == 1
+    assert "IndexError: expected an index within 24 samples, found 99" in str(overlap.reason)
+    with pytest.raises(IndexError, match="found 99"):
+        list(validation)
+
+
+def test_a_refusal_is_looked_into_once_an_epoch(data, monkeypatch):
+    """Looking at transforms takes training's time."""
+    looked = []
+    monkeypatch.setattr(overlap_module, "choose", lambda loader: looked.append(1) or choose(loader))
+    train = DataLoader(data(RANDOM), batch_size=4, num_workers=1)
+    validation = DataLoader(data(RANDOM), batch_size=4, num_workers=1)
+    overlap_validation(train, validation, due_in=lambda batches: 0 if batches else None)
+    for epochs in (1, 2):
+        list(train)
+        assert len(looked) == epochs
 
 
 def test_without_threads_nothing_is_prepared(data):
@@ -341,6 +369,18 @@ def test_untying_drops_what_was_prepared(data):
     assert validation._prepared is None
     list(train)
     assert overlap.prepared_batches == 5
+
+
+def test_untying_drops_workers(data):
+    """Those of torch's path that were set going."""
+    train = DataLoader(data(RANDOM), batch_size=4, num_workers=1)
+    validation = validation_of("workers", data, persistent_workers=True)
+    (overlap,) = overlap_validation(train, validation, due_in=now)
+    list(train)
+    assert validation._early is not None
+    overlap.close()
+    assert validation._early is None
+    assert validation._iterator is None
 
 
 @pytest.mark.parametrize("kept", [True, False])

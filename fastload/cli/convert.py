@@ -115,9 +115,9 @@ def convert(
 
     SOURCE is a folder with a folder a class (as torchvision's ImageFolder wants it), train/val/test
     folders with those in them, or just photos; or a YOLO, COCO or Pascal VOC data set: its folder,
-    or its yaml or JSON. docs/layouts.md describes each. Every file's bytes can be had back. Run
-    again after whatever interrupted it, the command goes on where it was; nothing in SOURCE is
-    written.
+    or its yaml or JSON; or a table or list of paths. docs/layouts.md describes each. Every file's
+    bytes can be had back. Run again after whatever interrupted it, the command goes on where it
+    was; nothing in SOURCE is written.
     """
     if problems is not None and is_inside(problems, source):
         raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")

@@ -60,6 +60,24 @@ def _voc(root: Path) -> Path:
     return root
 
 
+def _table(root: Path) -> Path:
+    rows = ["image,label,xmin,ymin,xmax,ymax,split"]
+    for number in range(12):
+        write_photo(root / "photos" / f"{number}.jpg", 30, 40, seed=number)
+        cells = ("cat,1,2,3.5,4", ",,,,", "dog,1,2,x,4", "cow,0,0,9,9")[number % 4]
+        rows.append(f"photos/{number}.jpg,{cells},{'train' if number % 3 else 'val'}")
+    (root / "metadata.csv").write_text("\n".join([*rows, "photos/gone.jpg,,,,,,val", "short"]))
+    return root
+
+
+def _list(root: Path) -> Path:
+    for number in range(12):
+        write_photo(root / "photos" / f"{number}.jpg", 30, 40, seed=number)
+    lines = [f"photos/{number}.jpg" for number in range(11, -1, -1)]
+    (root / "all.txt").write_text("\n".join([*lines, "photos/gone.jpg", "../x.jpg", lines[0]]))
+    return root / "all.txt"
+
+
 #: Layout -> makes a data set below a folder, and returns what is to be packed.
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "imagefolder": _imagefolder,
@@ -68,6 +86,8 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "yolo": _yolo,
     "coco": _coco,
     "voc": _voc,
+    "table": _table,
+    "list": _list,
 }
 #: Files that no store can give back: no photos, and labels of no photo.
 LOST = {"class_0/photo_002x.jpg", "val/class_1/photo_000x.jpg", "p03x.jpg"}

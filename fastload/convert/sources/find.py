@@ -11,7 +11,9 @@ from fastload.convert.sources.coco import open_coco, probe_coco
 from fastload.convert.sources.flat import open_flat, probe_flat
 from fastload.convert.sources.imagefolder import open_imagefolder, probe_imagefolder
 from fastload.convert.sources.place import Place
+from fastload.convert.sources.plain_list import open_list, probe_list
 from fastload.convert.sources.splits import open_splits, probe_splits
+from fastload.convert.sources.table import open_table, probe_table
 from fastload.convert.sources.voc import open_voc, probe_voc
 from fastload.convert.sources.yolo import open_yolo, probe_yolo
 from fastload.errors import SourceError
@@ -23,6 +25,8 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
     "yolo": (probe_yolo, open_yolo),
     "coco": (probe_coco, open_coco),
     "voc": (probe_voc, open_voc),
+    "table": (probe_table, open_table),
+    "list": (probe_list, open_list),
     "splits": (probe_splits, open_splits),
     "imagefolder": (probe_imagefolder, open_imagefolder),
     "flat": (probe_flat, open_flat),
@@ -30,7 +34,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
 #: What ``find_source`` takes as ``layout``.
 LAYOUTS = ("auto", *_LAYOUTS)
 #: Those that a single file can stand for.
-_FILE_LAYOUTS = ("yolo", "coco")
+_FILE_LAYOUTS = ("yolo", "coco", "table", "list")
 
 
 def find_source(
@@ -44,7 +48,8 @@ def find_source(
     """The source in a folder, or the one that a file describes.
 
     Args:
-        path: the folder with the photos, or the file that describes them: a YOLO yaml, a COCO JSON.
+        path: the folder with the photos, or the file that describes them: a YOLO yaml,
+            a COCO JSON, a table, or a list of paths.
         layout: one of ``LAYOUTS``; "auto" finds it out.
         follow_links: follow links and paths that lead out of the data set (links inside always
             are followed).
@@ -93,8 +98,8 @@ def _open(place: Place, layout: str) -> Source | None:
             return opener(place)
     if place.file is not None:
         raise SourceError(
-            f"{place.file}: expected a folder with photos, a YOLO yaml or a COCO JSON, found "
-            "none of them"
+            f"{place.file}: expected a folder with photos, a YOLO yaml, a COCO JSON, a table "
+            "(.csv .tsv .jsonl .parquet) or a list (.txt), found none of them"
         )
     return None
 

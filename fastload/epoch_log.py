@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,39 +32,47 @@ class EpochLog:
             self._keep(keep_below)
 
     def _keep(self, keep_below: int) -> None:
-        with open(self.path, newline="") as file:
-            header, *rows = list(csv.reader(file))
+        # A machine that went down may have left anything behind the last whole row.
+        text = self.path.read_text("utf-8", errors="replace").replace("\0", "")
+        header, *rows = [row for row in csv.reader(io.StringIO(text)) if row] or [[_EPOCH]]
         if header[0] != _EPOCH:
             raise ValueError(
-                f"{self.path}: expected a first column {_EPOCH!r}, found {header[0]!r}"
+                f"{self.path}: expected a first column {_EPOCH!r}, found {header[0]!r}; name "
+                "another folder, or move the file away"
             )
-        # A row that was being written when the run was killed may be cut short.
-        kept = [row for row in rows if len(row) == len(header) and int(row[0]) < keep_below]
+        if rows and not text.endswith("\n"):
+            rows.pop()
+        kept = [
+            row
+            for row in rows
+            if len(row) == len(header) and row[0].isdecimal() and int(row[0]) < keep_below
+        ]
         self._columns = header if kept else None
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        with open(temporary, "w", newline="") as file:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *kept] if kept else [])
         os.replace(temporary, self.path)
 
-    def row(self, epoch: int, numbers: Mapping[str, float]) -> list[list[str]]:
-        """The lines that `append` writes: the row, with the header before the first one.
+    def row(self, epoch: int, numbers: Mapping[str, float]) -> list[str]:
+        """What `append` writes.
 
         Raises:
             ValueError: the columns are not those of the rows before.
         """
         columns = [_EPOCH, *numbers]
-        line = [str(epoch), *(f"{value:.9g}" for value in numbers.values())]
         if self._columns is None:
             self._columns = columns
-            return [columns, line]
         if columns != self._columns:
             raise ValueError(
                 f"{self.path}: expected the columns {self._columns} of the epochs before, found "
                 f"{columns}; give every epoch the same metrics (float('nan') where there is none)"
             )
-        return [line]
+        return [str(epoch), *(f"{value:.9g}" for value in numbers.values())]
 
-    def append(self, lines: list[list[str]]) -> None:
-        """Write to the end of the file."""
-        with open(self.path, "a", newline="") as file:
-            csv.writer(file).writerows(lines)
+    def append(self, row: list[str]) -> None:
+        """Write to the end of the file; the names of the columns first, where it is empty."""
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if file.tell() == 0 and self._columns is not None:
+                writer.writerow(self._columns)
+            writer.writerow(row)

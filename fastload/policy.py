@@ -117,7 +117,7 @@ class ValidationPolicy:
         if self._by_epochs(epoch):
             return self._validate(f"every {self.every_epochs} epochs")
         if self.time_share and _agreed(self._affordable()):
-            return self._validate(f"at most {self.time_share:.0%} of training's time")
+            return self._validate(f"at most {100 * self.time_share:g} % of training's time")
         return self._not_yet()
 
     def last(self) -> Decision:

@@ -45,6 +45,32 @@ def test_a_resumed_run_writes_no_epoch_twice(tmp_path):
     assert rows(path) == [["epoch", "other"], ["0", "1"]]
 
 
+def test_a_first_row_that_was_lost(tmp_path):
+    """A full disk, say: the names of the columns come with the next."""
+    log = EpochLog(tmp_path / "epochs.csv")
+    log.row(0, {"loss": 1})
+    log.append(log.row(1, {"loss": 2}))
+    assert rows(tmp_path / "epochs.csv") == [["epoch", "loss"], ["1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        ("\n", []),
+        ("epoch,loss\r\n0,1.5\r\n1,2.7", ["0"]),  # of 2.75
+        ("epoch,loss\r\n0,1.5\r\n\0\0\0\0\r\n", ["0"]),
+        ("epoch,loss\r\n0,1.5\r\nx,1\r\n", ["0"]),
+    ],
+)
+def test_what_a_machine_leaves_that_went_down(tmp_path, left, kept):
+    """Whole rows stay; nothing keeps the run from going on."""
+    path = tmp_path / "epochs.csv"
+    path.write_text(left)
+    log = EpochLog(path, keep_below=5)
+    log.append(log.row(5, {"loss": 3}))
+    assert rows(path) == [["epoch", "loss"], *([n, "1.5"] for n in kept), ["5", "3"]]
+
+
 def test_other_columns_are_refused(tmp_path):
     """They would stand under wrong names."""
     log = filled(tmp_path / "epochs.csv", 1)

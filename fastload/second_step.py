@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -45,7 +46,7 @@ class SecondStep:
 
     Run again with the same folder, it goes on behind the last epoch whose checkpoint is whole, with
     the random numbers that the run had there. Under torch.distributed all ranks load, and rank 0
-    saves and logs.
+    saves and logs: all go on with the random numbers of rank 0.
 
     Args:
         folder: of the run; made where it is missing.
@@ -163,7 +164,7 @@ class SecondStep:
             metrics: of the row, and kept with the checkpoint; the same names in every epoch.
 
         Returns:
-            the save's handle, on rank 0.
+            the save's handle, on rank 0; elsewhere nothing is done.
 
         Raises:
             ValueError: metrics have other names than those of the epochs before.
@@ -172,6 +173,7 @@ class SecondStep:
         if self.checkpointer is None or self._log is None:
             return None
         began = time.perf_counter()
+        self._train._progress.finish()  # also where the loop has left it before its last batch
         numbers = {name: float(value) for name, value in metrics.items()}
         state = gather_state(epochs_done=epoch + 1, **self._parts)
         handle = self.checkpointer.save(state, step=epoch + 1, metrics=numbers)
@@ -204,7 +206,7 @@ class SecondStep:
             except Exception as error:
                 errors.append(error)
         for other in errors[1:]:
-            warnings.warn(f"also failed: {other!r}", stacklevel=2)
+            traceback.print_exception(other)
         if errors:
             raise errors[0]
 
@@ -217,7 +219,13 @@ class SecondStep:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+            return
+        try:  # the error on its way is the one to be seen
+            self.close()
+        except Exception as other:
+            traceback.print_exception(other)
 
     def _due_in(self, batches: int) -> int | None:
         """How many more batches come before validation; what time decides may come."""

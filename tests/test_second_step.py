@@ -129,6 +129,32 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_end(run, tmp_path, stop_in):
     assert [row["accuracy"] for row in log_of(tmp_path / "b")] == expected
 
 
+@pytest.mark.parametrize("persistent", [False, True])
+def test_epochs_that_the_loop_leaves_early(photo_store, tmp_path, persistent):
+    """They are over as well: a resumed run begins the next one, and not the rest of the last."""
+
+    def sums(folder: Path, stop_in: int | None = None) -> list[float]:
+        torch.manual_seed(0)
+        train = DataLoader(
+            LMDBDataset(photo_store, RANDOM), batch_size=4, shuffle=True, num_workers=1,
+            persistent_workers=persistent,
+        )  # fmt: skip
+        seen: list[float] = []
+        with SecondStep(folder, train, epochs=3, parts={}) as second:
+            for epoch in second.epochs():
+                if epoch == stop_in:
+                    break
+                for number, (images, _) in enumerate(train):
+                    if number == 2:
+                        break
+                    seen.append(images.sum().item())
+                second.finish(epoch)
+        return seen
+
+    whole = sums(tmp_path / "a")
+    assert sums(tmp_path / "b", stop_in=1) + sums(tmp_path / "b") == whole
+
+
 def test_a_finished_run_has_nothing_left_to_do(run, tmp_path):
     """And may be made longer."""
     for epochs, expected in ((2, [0, 1]), (2, []), (3, [2])):
@@ -202,3 +228,16 @@ def test_errors_of_the_background_are_raised(run, tmp_path):
     loaded = load_latest(tmp_path / "checkpoints")
     assert loaded is not None  # all else was finished
     second.close()
+
+
+def test_the_loops_own_error_is_the_one_to_be_seen(run, tmp_path, capsys):
+    """The background's is printed beside it."""
+
+    def stop() -> None:
+        with SecondStep(tmp_path, run().train, epochs=1, parts={}) as second:
+            second.work.submit(int, "x")
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        stop()
+    assert "invalid literal for int()" in capsys.readouterr().err

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from torture_photos import make_source
+from torture_photos import LABELLERS, make_source
 
 from fastload.convert import job, pack, verify
 from fastload.store import Store, StoreWriter, partial_path
@@ -28,18 +28,21 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--photos", type=int, default=240)
+    parser.add_argument("--layout", choices=LABELLERS, default="imagefolder")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="fastload-torture-") as folder:
-        return Torture(Path(folder), options.photos, options.seed).run(options.kills)
+        torture = Torture(Path(folder), options.photos, options.seed, options.layout)
+        return torture.run(options.kills)
 
 
 class Torture:
     """One source, packed and killed over and over."""
 
-    def __init__(self, folder: Path, photos: int, seed: int) -> None:
+    def __init__(self, folder: Path, photos: int, seed: int, layout: str) -> None:
         self.random = random.Random(seed)
         self.source = make_source(folder / "source", photos)
+        LABELLERS[layout](self.source)
         self.out = folder / "out.lmdb"
         started = time.monotonic()
         whole = pack(self.source, folder / "whole.lmdb")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["make_source"]
+__all__ = ["LABELLERS", "make_source"]
 
 DISTINCT = 12
 
@@ -33,3 +35,38 @@ def make_source(root: Path, photos: int = 240, *, bad: bool = True) -> Path:
         if bad and number % 40 == 0:
             (folder / f"photo_{number:05}_bad.jpg").write_bytes(files[0][: number * 7])
     return root
+
+
+def _no_labels(_root: Path) -> None:
+    """Class folders say everything."""
+
+
+def _yolo(root: Path) -> None:
+    """A label file beside each photo, some empty, missing or damaged, and a yaml."""
+    for number, photo in enumerate(sorted(root.rglob("*.jpg"))):
+        if number % 10:
+            text = "".join(f"{k} 0.5 0.5 0.{number % 9 + 1} 0.25\n" for k in range(number % 4))
+            photo.with_suffix(".txt").write_text(text + "broken\n" * (number % 25 == 7))
+    (root / "data.yaml").write_text("train: [class_0, class_1]\nval: [class_2, class_3]\nnc: 4\n")
+
+
+def _coco(root: Path) -> None:
+    """One JSON with polygons and masks."""
+    images, annotations = [], []
+    for number, photo in enumerate(sorted(root.rglob("*.jpg"))):
+        images.append({"id": number, "file_name": str(photo.relative_to(root))})
+        for k in range(number % 4):
+            shape: object = [[1, 2, 9.5, 2, 9.5, 8]]
+            annotations.append({"id": 10 * number + k, "image_id": number, "category_id": 3,
+                                "bbox": [1, 2, 8.5, 6], "segmentation": shape})  # fmt: skip
+    values = {"images": images, "annotations": annotations,
+              "categories": [{"id": 3, "name": "thing"}]}  # fmt: skip
+    (root / "all.json").write_text(json.dumps(values))
+
+
+#: Layout -> adds its labels to the folder that ``make_source`` made.
+LABELLERS: dict[str, Callable[[Path], None]] = {
+    "imagefolder": _no_labels,
+    "yolo": _yolo,
+    "coco": _coco,
+}

@@ -19,9 +19,13 @@ def run_tool(name: str, *options: str) -> str:
 
 
 @pytest.mark.slow
-def test_forty_kills_lose_nothing() -> None:
+@pytest.mark.parametrize(
+    ("layout", "kills"), [("imagefolder", "20"), ("yolo", "15"), ("coco", "5")]
+)
+def test_forty_kills_lose_nothing(layout: str, kills: str) -> None:
     """Whatever is killed, all acknowledged photos stay, and the end is as uninterrupted."""
-    assert "40 kills" in run_tool("torture_convert.py", "--kills", "40", "--photos", "80")
+    options = ["--kills", kills, "--photos", "60", "--layout", layout]
+    assert f"{kills} kills" in run_tool("torture_convert.py", *options)
 
 
 @pytest.mark.slow

@@ -123,8 +123,9 @@ def show(title: str, found: dict[str, dict[str, Any]]) -> None:
     ]  # fmt: skip
     report.table(title, columns, lines)
     print(
-        "Seconds. waits: for batches, part of train. save: the checkpoint. over: the second step\n"
-        "over the model's own forward time. slowed: train over fastload's without a second step."
+        "Seconds of the first and the later epochs. waits: for batches, part of train. save: the\n"
+        "checkpoint. over: the second step over the model's own forward time. slowed: train over\n"
+        "fastload's without a second step."
     )
     console = Console(width=None if Console().is_terminal else 120, highlight=False)
     most = max(total(row) for _, row in rows_of(found))
@@ -154,11 +155,10 @@ def total(row: dict[str, Any]) -> float:
 
 def rows_of(found: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     """Label and figures of each bar."""
-    names = {"first": "first epoch", "later": "later epochs"}
     return [
-        (f"{side}, {name}", own[phase])
+        (f"{side}, {phase}", own[phase])
         for side, own in found.items()
-        for phase, name in names.items()
+        for phase in ("first", "later")
         if phase in own
     ]
 
@@ -179,9 +179,10 @@ def draw(path: Path, title: str, caption: str, found: dict[str, dict[str, Any]])
     for place, end in zip(places, left, strict=True):
         panel.text(end, place, f" {end:.1f} s", va="center", fontsize=9)
     panel.set_yticks(places, [label for label, _ in rows])
-    panel.set(xlabel="seconds an epoch", title=title, xlim=(0, max(left) * 1.1))
+    panel.set(xlabel="seconds an epoch", xlim=(0, max(left) * 1.1))
+    figure.suptitle(textwrap.fill(title, 105), fontsize=10, x=0.01, ha="left")
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(ncols=len(PARTS), fontsize=7.5, loc="upper center", bbox_to_anchor=(0.45, -0.18))
     figure.text(0.01, 0.01, textwrap.fill(caption, 150), fontsize=7, color="#555555")
-    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     figure.savefig(path, dpi=130)

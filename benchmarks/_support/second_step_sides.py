@@ -42,6 +42,7 @@ class Job:
         crop, resize: in pixels.
         step: "simulated" or "cpu".
         executor: of fastload's background work.
+        cache_bytes: of fastload's validation cache; 0: as it chooses.
     """
 
     side: str
@@ -62,6 +63,7 @@ class Job:
     launch_share: float
     state_bytes: int
     executor: str
+    cache_bytes: int
 
 
 class Clock:
@@ -219,6 +221,7 @@ class Fastload(Side):
         self.val = self.loader(
             DataLoader, LMDBDataset(store, val, split="val"), "val",
             cache="memory" if self.has("cache") else None,
+            cache_bytes=self.job.cache_bytes or "auto",
         )  # fmt: skip
         for loader in (self.train, self.val):
             if loader.plan().path != "engine":

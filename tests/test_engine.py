@@ -251,6 +251,15 @@ def test_lane_drops_what_was_cancelled():
     assert cancelled.failed == ["cancelled"]
 
 
+def test_lane_does_not_wait_for_whom_starts_its_threads():
+    """A collection in that very moment may end the lane, and would wait for its threads."""
+    lane = PillowLane(FakeEngine([]), 1)
+    with lane._lock:
+        lane.enter(source, opener)
+    lane.leave(source)
+    lane.stop()
+
+
 def test_owner_makes_one_engine_and_ends_it():
     """Threads come with the first use and go with the owner."""
 

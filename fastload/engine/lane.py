@@ -45,15 +45,17 @@ class PillowLane:
             source: the core's.
             opener: a picture's pixels by its index in the source, uint8 [height, width, 3].
         """
-        self._inside = [*self._inside, (source, opener)]  # replaced as a whole: threads read it
+        self._inside.append((source, opener))
         if self._limit > 0:
             self._start(1)
 
     def leave(self, source: Any) -> None:
         """No more come from who has entered; those of cancelled batches are dropped."""
-        left = list(self._inside)
-        left.pop(next(i for i, (entered, _) in enumerate(left) if entered is source))
-        self._inside = left
+        # In one step: another thread, or a finalizer in the midst of this, may leave as well.
+        entered = next((one for one in tuple(self._inside) if one[0] is source), None)
+        if entered is not None:
+            with suppress(ValueError):
+                self._inside.remove(entered)
         with suppress(RuntimeError):  # the engine was closed
             while self._engine.external_pending and self.serve_one():
                 pass
@@ -82,7 +84,7 @@ class PillowLane:
             taken_one()
         batch, slot, index, _ = taken
         source = batch.source
-        opener = next((opener for entered, opener in self._inside if entered is source), None)
+        opener = next((one[1] for one in tuple(self._inside) if one[0] is source), None)
         if batch.cancelled or opener is None:
             batch.fail_external(slot, "cancelled")
             return True
@@ -99,12 +101,17 @@ class PillowLane:
             self._start(min(self._limit, pending))
 
     def _start(self, count: int) -> None:
-        with self._lock:
+        # Never waits: a collection may run while another thread starts some here, and end the lane.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             while len(self._threads) < count and not self._stop.is_set():
                 thread = threading.Thread(target=self._serve, name="fastload-pillow")
                 thread.start()
                 self._threads.append(thread)
+        finally:
+            self._lock.release()
 
     def _serve(self) -> None:
         main = threading.main_thread()

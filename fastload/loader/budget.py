@@ -29,6 +29,15 @@ class Queue(Protocol):
         ...
 
 
+class _Lent:
+    """Bytes of a lent batch; equal to none but itself."""
+
+    __slots__ = ("size_bytes",)
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+
+
 class Budget:
     """What the queues of a loader have under way, and what its user holds.
 
@@ -38,8 +47,7 @@ class Budget:
 
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
-        # Each lent batch's bytes, in a tuple to be told apart from others of the same size.
-        self._lent: deque[tuple[int]] = deque(maxlen=_LENT_BATCHES)
+        self._lent: deque[_Lent] = deque(maxlen=_LENT_BATCHES)
         # Replaced as a whole, never changed: other threads may be going through it.
         self._queues: tuple[weakref.ref[Queue], ...] = ()
 
@@ -53,11 +61,11 @@ class Budget:
         """Memory of batches under way, ready, and in use."""
         queues = [known() for known in self._queues]
         flying = sum([queue.flying_bytes for queue in queues if queue is not None])
-        return flying + sum([count for (count,) in list(self._lent)])
+        return flying + sum([lent.size_bytes for lent in list(self._lent)])
 
     def lend(self, batch: Any) -> NDArray[Any]:
         """The memory of a finished batch of the core's, counted until its last user lets it go."""
-        entry = (batch.bytes,)
+        entry = _Lent(batch.bytes)
         self._lent.append(entry)
         itself = weakref.ref(self)
 
@@ -69,9 +77,9 @@ class Budget:
         array: NDArray[Any] = batch.array(returned)
         return array
 
-    def _came_back(self, entry: tuple[int]) -> None:
-        kept = [other for other in list(self._lent) if other is not entry]
-        self._lent = deque(kept, _LENT_BATCHES)
+    def _came_back(self, entry: _Lent) -> None:
+        with suppress(ValueError):  # no longer counted
+            self._lent.remove(entry)  # in one step: another thread may be lending
         for known in self._queues:
             queue = known()
             if queue is not None:

@@ -26,6 +26,9 @@ class CocoMeanAP:
         figures = work.submit(metric.compute, copy=False)   # a BackgroundWorker
         figures.result()["map_50"]
 
+    ``compute`` has what was collected when it is called; in the background that may be later: use
+    a new object for each validation, or wait for the figures before `reset`.
+
     ``compute`` spends its time in faster-coco-eval's C++ (https://pypi.org/project/faster-coco-eval),
     which implements pycocotools' evaluation.
 

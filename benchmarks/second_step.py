@@ -270,7 +270,14 @@ def main() -> None:
     rounds = f"medians of {options.rounds} x {options.epochs} epochs, interleaved"
     second_step_report.show(f"{title}; {rounds}", result)
     for label, own in result.items():
-        print(f"{label}: {own['closing_seconds']:.1f} s to end what was under way at the end")
+        memory, cache = (
+            max(own[phase][key] for phase in ("first", "later") if phase in own) / 1e6
+            for key in ("pss_bytes", "cache_bytes")
+        )
+        print(
+            f"{label}: {own['closing_seconds']:.1f} s to end what was under way at the end; "
+            f"{memory:,.0f} MB (PSS of all its processes), {cache:,.0f} MB of cache"
+        )
     print(
         "verified: " + ", ".join(f"{count:,} {name}" for name, count in verified.items())
         + " equal to stock's"

@@ -69,6 +69,7 @@ def summary(
             "pss_bytes": max(
                 epoch["memory"]["pss_anonymous"] + epoch["memory"]["pss_shared"] for epoch in own
             ),
+            "cache_bytes": max(epoch["cache_bytes"] for epoch in own),  # not part of the former
         }
     return found
 
@@ -141,7 +142,7 @@ def show(title: str, found: dict[str, dict[str, Any]]) -> None:
             bar.append(letter * letters, style=f"{color} reverse")
         bar.append(f" {total(row):.1f} s")
         console.print(bar)
-    legend = Text(" " * (width + 1))
+    legend = Text()
     for part, (letter, color) in STYLES.items():
         legend.append(letter, style=f"{color} reverse")
         legend.append(f" {part}  ")
@@ -180,7 +181,7 @@ def draw(path: Path, title: str, caption: str, found: dict[str, dict[str, Any]])
         panel.text(end, place, f" {end:.1f} s", va="center", fontsize=9)
     panel.set_yticks(places, [label for label, _ in rows])
     panel.set(xlabel="seconds an epoch", xlim=(0, max(left) * 1.1))
-    figure.suptitle(textwrap.fill(title, 105), fontsize=10, x=0.01, ha="left")
+    figure.suptitle(textwrap.fill(title, 125), fontsize=10, x=0.01, ha="left")
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(ncols=len(PARTS), fontsize=7.5, loc="upper center", bbox_to_anchor=(0.45, -0.18))
     figure.text(0.01, 0.01, textwrap.fill(caption, 150), fontsize=7, color="#555555")

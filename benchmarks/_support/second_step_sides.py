@@ -135,7 +135,11 @@ class Side:
             with clock("train steps"):
                 self.model.train(images, labels)
         found = self.second_step(number, clock) if self.job.side != "alone" else {}
-        return {"seconds": clock.seconds, **found}
+        return {"seconds": clock.seconds, "cache_bytes": self.cache_bytes(), **found}
+
+    def cache_bytes(self) -> int:
+        """Memory of the validation cache, which no process has mapped."""
+        return 0
 
     def second_step(self, number: int, clock: Clock) -> dict[str, Any]:
         """Validation, metrics, plots, logs, checkpoint."""
@@ -204,6 +208,10 @@ class Fastload(Side):
     def has(self, part: str) -> bool:
         """Whether a part is used."""
         return self.job.side != "alone" and part not in self.job.without
+
+    def cache_bytes(self) -> int:
+        """As the loader says."""
+        return int(self.val.statistics().cache_bytes)
 
     def make_loaders(self) -> None:
         """And what works behind the training thread."""

@@ -22,9 +22,9 @@ __all__ = ["verify"]
 @STORE
 @click.option(
     "--source",
-    type=click.Path(exists=True, file_okay=False),
-    metavar="DIR",
-    help="Also compare with the files in DIR, byte for byte.",
+    type=click.Path(exists=True),
+    metavar="SOURCE",
+    help="Also compare with the files of SOURCE, as convert was given it, byte for byte.",
 )
 @click.option(
     "--deep",

@@ -105,18 +105,18 @@ class PackJob:
             cancel=self._cancel,
         )
         for ticket, (item, outcome) in enumerate(results):
-            file_bytes = 0
+            file_bytes = label_bytes = 0
             if isinstance(outcome, Finding):
                 self._on_finding(outcome)
                 if outcome.severity is Severity.PROBLEM:
                     self.writer.report(Problem(outcome.name, outcome.detail, outcome.kind))
                     self._position += 1
             elif isinstance(item, SourceItem):
-                file_bytes = len(outcome[0].data)
+                file_bytes, label_bytes = len(outcome[0].data), _label_bytes(outcome[2])
                 self._append(item, *outcome)
                 self._position += 1
             del outcome
-            self._held.release(2 * file_bytes, next_ticket=ticket + 1)
+            self._held.release(2 * file_bytes + label_bytes, next_ticket=ticket + 1)
             progress.advance(isinstance(item, SourceItem), file_bytes)
             self._commit_if_due()
 
@@ -185,6 +185,8 @@ class PackJob:
             ) from error
         # A file that was read a second time may have another size than was admitted.
         self._held.release(held - 2 * len(file.data))
+        # Labels are held already; those behind wait until there is room for these.
+        self._held.acquire(_label_bytes(labelled), ticket)
         return file, photo, labelled
 
     def _problem_of(self, item: SourceItem) -> Finding | None:
@@ -202,6 +204,12 @@ class PackJob:
 def _size(photo: PackedPhoto) -> PhotoSize:
     record = photo.record
     return PhotoSize(record.height, record.width, record.orientation)
+
+
+def _label_bytes(labelled: Labelled | None) -> int:
+    """About what a photo's labels hold: a number of four characters becomes one of 8 bytes."""
+    file = None if labelled is None else labelled.labels.file
+    return 0 if file is None else 4 * len(file.text)
 
 
 def _decode_limit_bytes() -> int:

@@ -14,6 +14,7 @@ import pytest
 
 from fastload.store import partial_path
 from support.trees import image_folder, snapshot, write_photo
+from support.yolo import yolo_set
 
 # Run from "/", or the checkout would stand before the installed package.
 FASTLOAD = [sys.executable, "-m", "fastload.cli"]
@@ -209,3 +210,22 @@ def test_reports_are_not_written_into_the_source(source: Path, tmp_path: Path) -
     before = snapshot(source)
     run("convert", source, tmp_path / "o.lmdb", "--problems", source / "bad.jsonl", code=2)
     assert snapshot(source) == before
+
+
+def test_labelled_data_sets_are_packed_shown_and_given_back(tmp_path: Path) -> None:
+    yaml = yolo_set(tmp_path / "src", 4)
+    (tmp_path / "src/labels/val/p0.txt").write_text("7 .5 .5 .2 .2")
+    out = tmp_path / "out.lmdb"
+    text = run("convert", yaml, out, code=4)
+    assert "2 objects" in text
+    assert "labels/val/p0.txt" in text
+    assert "line 1: expected a class of 0..1, found 7" in text
+    text = run("convert", yaml, out, "--overwrite", "--labels", "yolov5")
+    assert "3 objects" in text
+    assert "3 objects" in run("inspect", out)
+    assert json.loads(run("inspect", out, "--json"))["labels"] == {
+        "missing": 1, "empty": 1, "present": 2,
+    }  # fmt: skip
+    run("verify", out, "--source", yaml)
+    run("unpack", out, tmp_path / "back")
+    assert snapshot(tmp_path / "back") == snapshot(tmp_path / "src")

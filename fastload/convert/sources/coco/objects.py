@@ -16,6 +16,7 @@ from fastload.store import Objects
 __all__ = ["CocoRules", "objects_of"]
 
 _ID_LIMIT = 1 << 63
+_NUMBERS = frozenset({int, float})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,10 @@ def _numbers(value: object, count: int | None, name: str) -> list[float]:
         wanted = "numbers" if count is None else f"{count} numbers"
         raise LabelError(f"{name}: expected {wanted}, found {shown(value)}")
     try:
-        found = [float(number) for number in value if not isinstance(number, (str, bool))]
-    except (TypeError, OverflowError):
-        found = []
-    if len(found) != len(value) or not all(map(math.isfinite, found)):
+        found = list(map(float, value)) if _NUMBERS.issuperset(map(type, value)) else None
+    except OverflowError:
+        found = None
+    if found is None or not all(map(math.isfinite, found)):
         raise LabelError(f"{name}: expected finite numbers, found {shown(value)}")
     return found
 

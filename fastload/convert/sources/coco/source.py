@@ -9,6 +9,7 @@ from functools import partial
 
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.frame import coordinates_of
+from fastload.convert.garbage import no_collections
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.class_names import unique_names
@@ -16,7 +17,7 @@ from fastload.convert.sources.coco.discover import annotation_files, looks_like_
 from fastload.convert.sources.coco.file import Category, CocoFile, CocoImage, read_coco
 from fastload.convert.sources.coco.objects import CocoRules
 from fastload.convert.sources.listed import ListedSource
-from fastload.convert.sources.place import Place
+from fastload.convert.sources.place import Place, SourceFile
 from fastload.convert.sources.unlisted_photos import unlisted_photos
 from fastload.errors import SourceError
 from fastload.store import NO_SPLIT, AnnotationHeader, LabelState, SampleLabels, attach
@@ -46,10 +47,18 @@ def open_coco(place: Place) -> ListedSource:
         paths = annotation_files(place.root, findings[NO_SPLIT])
     if not paths:
         raise SourceError(f"{place.root}: expected a COCO JSON in it or in annotations/")
-    attached, files = [], []
-    for path in paths.values():
-        attached.append(place.read(path))
-        files.append(read_coco(attached[-1][0], attached[-1][1]))
+    attached = [place.read(path) for path in paths.values()]
+    with no_collections():
+        return _open(place, paths, attached, findings)
+
+
+def _open(
+    place: Place,
+    paths: dict[str, str],
+    attached: list[SourceFile],
+    findings: dict[int, list[Finding]],
+) -> ListedSource:
+    files = [read_coco(name, data) for name, data, _mtime_ns, _mode in attached]
     categories = _categories(files)
     rules = CocoRules(
         {category.identity: number for number, category in enumerate(categories)},
@@ -66,7 +75,6 @@ def open_coco(place: Place) -> ListedSource:
         names += [files[number].name] * (len(labels) - len(names))
     keypoints = max((category.keypoints for category in categories), key=len, default=())
     described, stored = attach(attached)
-    del attached
     has_ids = all(image.identity is not None for image in labels)
     annotations = AnnotationHeader(
         LAYOUT,

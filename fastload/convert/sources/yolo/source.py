@@ -31,8 +31,8 @@ from fastload.store import (
 __all__ = ["open_yolo", "probe_yolo"]
 
 LAYOUT = "yolo"
-#: A label file of a photo: half a million polygons of ten points would be larger.
-MAX_LABEL_BYTES = 64 << 20
+#: Larger label files are refused: a million boxes would be one.
+MAX_LABEL_BYTES = 32 << 20
 #: Beside torchvision's endings, what both clients read and Pillow may.
 _MORE_EXTENSIONS = (".mpo", ".pfm", ".dng")
 _CLASS_FILES = ("classes.txt", "labels/classes.txt", "obj.names")

@@ -189,8 +189,8 @@ def test_no_photos_is_an_error(tmp_path: Path) -> None:
         find_source(tmp_path)
     with pytest.raises(SourceError, match="found nothing"):
         find_source(tmp_path / "missing")
-    touch(tmp_path, "a/notes.txt")
+    touch(tmp_path, "a/notes.txt", "a/notes.md")
     with pytest.raises(SourceError, match="expected photos"):
         find_source(tmp_path)
     with pytest.raises(SourceError, match="found none of them"):
-        find_source(tmp_path / "a" / "notes.txt")
+        find_source(tmp_path / "a" / "notes.md")

@@ -359,6 +359,21 @@ def test_what_a_yaml_would_download_or_run_is_said_and_left(tmp_path: Path) -> N
     assert not mark.exists()
 
 
+def test_a_broken_yaml_is_not_passed_over(tmp_path: Path) -> None:
+    """Though the folders alone would make up a data set, of unknown classes."""
+    yaml = yolo_set(tmp_path / "src", 1)
+    yaml.write_text(yaml.read_text() + "names: [again]\n")
+    with pytest.raises(SourceError, match="line 4: the key 'names' stands twice"):
+        pack(tmp_path / "src", tmp_path / "o.lmdb")
+
+
+def test_a_data_set_without_a_photo_says_why(tmp_path: Path) -> None:
+    yaml = yolo_set(tmp_path / "src", 1)
+    yaml.write_text("train: nowhere\nval: /etc\nnc: 1\n")
+    with pytest.raises(SourceError, match=r"'nowhere' is neither.*'/etc' leads out"):
+        pack(yaml, tmp_path / "o.lmdb")
+
+
 def test_class_names_that_stand_twice_are_told_apart(tmp_path: Path) -> None:
     yaml = yolo_set(tmp_path / "src", 1, names=("cat", "cat"))
     _, found = packed(yaml, tmp_path / "o.lmdb")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from fastload.convert.names import IMAGE_EXTENSIONS
+from fastload.convert.findings import Finding, Severity
+from fastload.convert.names import IMAGE_EXTENSIONS, printable
 from fastload.convert.sources.base import Source
 from fastload.convert.sources.coco import open_coco, probe_coco
 from fastload.convert.sources.flat import open_flat, probe_flat
@@ -82,6 +83,7 @@ def find_source(
             f"{absolute}: expected photos ({' '.join(endings)}) in class folders, in train/val/"
             "test folders, directly in it, or named by a file that describes a data set, found "
             "none; --layout names a layout, --follow-links follows links out of the folder"
+            f"{_reasons(source)}"
         )
     return source
 
@@ -102,6 +104,13 @@ def _open(place: Place, layout: str) -> Source | None:
             "(.csv .tsv .jsonl .parquet) or a list (.txt), found none of them"
         )
     return None
+
+
+def _reasons(source: Source | None) -> str:
+    """What a source without a single photo has to say about that."""
+    found = [] if source is None else [item for item in source.items() if isinstance(item, Finding)]
+    problems = [finding for finding in found if finding.severity is Severity.PROBLEM]
+    return "".join(f"; {printable(finding.name)}: {finding.detail}" for finding in problems[:3])
 
 
 def _ending(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ __all__ = ["SPLIT_KEYS", "YoloConfig", "is_yolo_yaml", "read_config"]
 #: What a yaml may call its splits, in the order in which they are packed.
 SPLIT_KEYS = ("train", "val", "validation", "test", "minival")
 _MAX_CLASSES = 1_000_000
+_NAMES_LINE = re.compile(rb"^(names|nc)\s*:", re.MULTILINE)
+_SPLIT_LINE = re.compile(rb"^(train|val|validation|test)\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,16 @@ class YoloConfig:
 
 
 def is_yolo_yaml(path: str) -> bool:
-    """Whether a file looks like the yaml of a YOLO data set."""
+    """Whether a file looks like the yaml of a YOLO data set, be it a broken one."""
+    data = b""
     try:
-        values = load_yaml(read_file(path, MAX_YAML_BYTES).data)
-    except (LabelError, RefusedError):
+        data = read_file(path, MAX_YAML_BYTES).data
+        values = load_yaml(data)
+    except RefusedError:
         return False
+    except LabelError:
+        # To be reported, rather than passed over for what else the folder may be taken for.
+        return bool(_NAMES_LINE.search(data)) and bool(_SPLIT_LINE.search(data))
     return bool({"names", "nc"} & set(values)) and bool(set(SPLIT_KEYS) & set(values))
 
 

@@ -80,6 +80,13 @@ class FolderWalk:
         with os.scandir(os.path.join(self.root, folder)) as entries:
             return sorted(entry.name for entry in entries if _is_folder(entry))
 
+    def listable_subfolders(self, folder: str = "") -> list[str]:
+        """``subfolders``; none where the folder cannot be listed, for looking around."""
+        try:
+            return self.subfolders(folder)
+        except OSError:
+            return []
+
     def has_images(self, folder: str, *, recursive: bool = True) -> bool:
         """Whether any file in ``folder`` is to be packed; stops at the first."""
         waiting = [self._start(folder)] if self._may_start(folder, []) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -194,3 +195,23 @@ def test_no_photos_is_an_error(tmp_path: Path) -> None:
         find_source(tmp_path)
     with pytest.raises(SourceError, match="found none of them"):
         find_source(tmp_path / "a" / "notes.md")
+
+
+def test_a_locked_folder_stops_no_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where root, who may read everything, runs the tests."""
+    root = image_folder(tmp_path / "src", classes=2)
+    for name in ("JPEGImages", "annotations", "images", "labels", "VOCdevkit", "train"):
+        (root / name).mkdir()
+    locked = {str(path) for path in root.iterdir() if not path.name.startswith("class_")}
+    for function in ("scandir", "listdir"):
+        real = getattr(os, function)
+
+        def guarded(path: str = ".", real: Any = real) -> Any:
+            if str(path) in locked:
+                raise PermissionError(13, "Permission denied")
+            return real(path)
+
+        monkeypatch.setattr(os, function, guarded)
+    source = find_source(root)
+    assert source.layout == "imagefolder"
+    assert findings(source)["images"] == (Severity.PROBLEM, "unreadable")

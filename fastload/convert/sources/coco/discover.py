@@ -51,7 +51,10 @@ def annotation_files(root: str, findings: list[Finding]) -> dict[str, str]:
 
 def _in(root: str, folder: str, findings: list[Finding]) -> dict[str, str]:
     top = os.path.join(root, folder)
-    names = sorted(os.listdir(top)) if os.path.isdir(top) else []
+    try:
+        names = sorted(os.listdir(top)) if os.path.isdir(top) else []
+    except OSError:
+        names = []
     ranked: dict[str, list[tuple[int, str]]] = {}
     for path in (os.path.join(top, name) for name in names):
         if looks_like_coco(path):

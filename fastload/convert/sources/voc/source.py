@@ -154,11 +154,18 @@ class _Listing:
     def orphans(self) -> Iterator[Finding]:
         """A problem for each XML without a photo."""
         for year, photos in self._years.items():
-            for base in sorted(os.listdir(os.path.join(self._place.root, year, _LABELS))):
+            folder = join(year, _LABELS)
+            try:
+                bases = sorted(os.listdir(os.path.join(self._place.root, folder)))
+            except OSError as error:
+                detail = f"folder: {error.strerror}"
+                yield Finding(folder, Severity.PROBLEM, "unreadable", detail)
+                continue
+            for base in bases:
                 stem, ending = os.path.splitext(base)
                 if ending.lower() == ".xml" and stem not in photos:
                     yield Finding(
-                        join(year, f"{_LABELS}/{base}"), Severity.PROBLEM, "label-without-photo",
+                        f"{folder}/{base}", Severity.PROBLEM, "label-without-photo",
                         "there is no photo of its name",
                     )  # fmt: skip
 
@@ -170,12 +177,12 @@ def _years(place: Place) -> list[str]:
     """The folders, relative to the root, that have photos and labels in VOC's folders."""
     walk = place.walk
     below = walk.subfolders()
-    inner = [f"VOCdevkit/{name}" for name in walk.subfolders("VOCdevkit")] \
+    inner = [f"VOCdevkit/{name}" for name in walk.listable_subfolders("VOCdevkit")] \
         if "VOCdevkit" in below else []  # fmt: skip
     return [
         folder
         for folder in ("", *below, *inner)
-        if {_PHOTOS, _LABELS} <= set(walk.subfolders(folder))
+        if {_PHOTOS, _LABELS} <= set(walk.listable_subfolders(folder))
     ]
 
 

@@ -156,7 +156,7 @@ def _folders(place: Place) -> dict[str, tuple[str, ...]]:
     walk = place.walk
     below = walk.subfolders()
     if {"images", "labels"} <= set(below) and _has_texts(place, "labels"):
-        inner = [name for name in walk.subfolders("images") if name.lower() in SPLIT_NAMES]
+        inner = [name for name in walk.listable_subfolders("images") if name.lower() in SPLIT_NAMES]
         if inner and not walk.has_images("images", recursive=False):
             inner.sort(key=lambda name: (SPLIT_NAMES.index(name.lower()), name))
             return {name: (f"images/{name}",) for name in inner}
@@ -165,7 +165,7 @@ def _folders(place: Place) -> dict[str, tuple[str, ...]]:
         name
         for name in below
         if name.lower() in SPLIT_NAMES
-        and {"images", "labels"} <= set(walk.subfolders(name))
+        and {"images", "labels"} <= set(walk.listable_subfolders(name))
         and _has_texts(place, f"{name}/labels")
     ]
     splits.sort(key=lambda name: (SPLIT_NAMES.index(name.lower()), name))

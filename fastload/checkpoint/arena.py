@@ -46,8 +46,6 @@ class Arena:
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
         self._pinned = False
-        self._layout: list[tuple[torch.dtype, torch.Size]] = []
-        self._targets: list[torch.Tensor] = []
         self._ranges: list[Range] = []
         self._pieces = np.empty((0, 3), np.uint64)
         self._events: list[torch.cuda.Event] = []
@@ -72,15 +70,22 @@ class Arena:
             MemoryError: there is not so much memory.
         """
         self.wait()  # for copies of a save that was left out for this one
-        sources = [_reachable(source) for source in sources]
-        layout = [(source.dtype, source.shape) for source in sources]
-        if layout != self._layout:
-            self._arrange(sources, layout)
-        with torch.no_grad():
-            if any(source.is_cuda for source in sources):
-                self._copy_from_devices(sources)
-            elif sources:
-                self._copy_from_memory(sources)
+        on_cpu = all(source.is_cpu for source in sources)
+        if not on_cpu:
+            sources = [_reachable(source) for source in sources]
+        # One pass: behind training, each tensor's first look is a miss in the cache.
+        found = np.array([(source.data_ptr(), source.nbytes) for source in sources], np.uint64)
+        found = found.reshape(-1, 2)
+        pin = not on_cpu and any(source.is_cuda for source in sources)
+        if pin > self._pinned or not np.array_equal(found[:, 1], self._pieces[:, 2]):
+            self._arrange([int(size) for size in found[:, 1]], pin)
+        if pin:
+            self._copy_from_devices(sources)
+            return self._ranges
+        if ((found[:, 0] == 0) & (found[:, 1] > 0)).any():
+            raise RuntimeError("expected tensors with memory behind them, found one without")
+        self._pieces[:, 1] = found[:, 0]
+        copy_pieces(self._pieces, torch.get_num_threads())
         return self._ranges
 
     def wait(self) -> None:
@@ -98,42 +103,30 @@ class Arena:
             # pages are not for a child to empty.
             with contextlib.suppress(OSError, ValueError):
                 self._buffer.obj.madvise(mmap.MADV_REMOVE)
-        self._layout, self._targets, self._ranges = [], [], []
+        self._forget_places()
         self._memory = torch.empty(0, dtype=torch.uint8)
         self._buffer = memoryview(b"")
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def _arrange(
-        self, sources: Sequence[torch.Tensor], layout: list[tuple[torch.dtype, torch.Size]]
-    ) -> None:
-        self._layout, self._targets = [], []
-        sizes = [source.numel() * source.itemsize for source in sources]
+    def _forget_places(self) -> None:
+        self._ranges, self._pieces = [], np.empty((0, 3), np.uint64)
+
+    def _arrange(self, sizes: list[int], pin: bool) -> None:
+        self._forget_places()  # also where there is no memory for others
         ranges, end = [], 0
         for size in sizes:
             ranges.append(Range(end, size))
             end += size + -size % ALIGNMENT
-        pin = any(source.is_cuda for source in sources)
         # Smaller by half, too: the budget is the state's size, not the largest ever seen.
         if not end <= self.size_bytes <= 2 * end or pin > self._pinned:
             self.release()
             self._allocate(end, pin)
-        if pin:
-            self._targets = [
-                self._memory[place.offset : place.offset + size].view(dtype).view(shape)
-                for place, size, (dtype, shape) in zip(ranges, sizes, layout, strict=True)
-            ]
         start = self._memory.data_ptr()
         pieces = [(start + place.offset, 0, place.size_bytes) for place in ranges]
         self._pieces = np.array(pieces, np.uint64).reshape(-1, 3)
-        self._layout, self._ranges = layout, ranges
-
-    def _copy_from_memory(self, sources: Sequence[torch.Tensor]) -> None:
-        self._pieces[:, 1] = [source.data_ptr() for source in sources]
-        if ((self._pieces[:, 1] == 0) & (self._pieces[:, 2] > 0)).any():
-            raise RuntimeError("expected tensors with memory behind them, found one without")
-        copy_pieces(self._pieces, torch.get_num_threads())
+        self._ranges = ranges
 
     def _allocate(self, size: int, pin: bool) -> None:
         size += -size % mmap.PAGESIZE or (mmap.PAGESIZE if size == 0 else 0)
@@ -176,7 +169,9 @@ class Arena:
 
     def _copy_from_devices(self, sources: Sequence[torch.Tensor]) -> None:
         streams: dict[torch.device, torch.cuda.Stream] = {}
-        for target, source in zip(self._targets, sources, strict=True):
+        for place, tensor in zip(self._ranges, sources, strict=True):
+            target = self._memory[place.offset : place.offset + place.size_bytes]
+            source = bytes_of(tensor)
             if not source.is_cuda:
                 target.copy_(source)
                 continue
@@ -190,6 +185,11 @@ class Arena:
             # Training's next kernels, which change the state, come behind the copies.
             torch.cuda.current_stream(device).wait_stream(stream)
         self._events = [stream.record_event() for stream in streams.values()]
+
+
+def bytes_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The bytes of a contiguous tensor: uint8 [n], the same memory."""
+    return tensor.detach().reshape(-1).view(torch.uint8)
 
 
 def _reachable(tensor: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fastload.checkpoint.arena import Arena
+from fastload.checkpoint.arena import Arena, bytes_of
 from fastload.checkpoint.pickling import pickle_live, pickle_tree
 from fastload.checkpoint.plan import Entry, FilePlan, Format
 from fastload.checkpoint.storages import StorageTable
@@ -72,8 +72,7 @@ def plan_live(state: object) -> FilePlan:
     pickled = pickle_live(state, table)
     storages = []
     for i, source in enumerate(table.sources):
-        data = source.detach().reshape(-1).cpu().view(torch.uint8)
-        view: memoryview = data.numpy().data
+        view: memoryview = bytes_of(source).cpu().numpy().data
         storages.append(Entry(f"data/{i}", view))
     return FilePlan("torch", torch_entries(pickled, storages))
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from fastload.checkpoint import AsyncCheckpointer
-from fastload.checkpoint.arena import Arena
+from fastload.checkpoint.arena import Arena, bytes_of
 from fastload.checkpoint.plan import FilePlan
 from fastload.checkpoint.record import make_info
 from fastload.checkpoint.sink import Sink
@@ -232,6 +232,16 @@ def test_what_cannot_be_pickled_is_an_error_of_save(tmp_path: Path):
         with pytest.raises((AttributeError, TypeError)):
             checkpointer.save({"f": lambda: None}, step=1)
         checkpointer.save({"f": 1}, step=2).result()
+
+
+def test_bytes_of_every_dtype_are_a_view():
+    """Copies from devices and plain files go by bytes."""
+    for dtype in STORAGE_CLASSES:
+        for tensor in (torch.ones(2, 3, dtype=dtype), torch.ones((), dtype=dtype)):
+            found = bytes_of(tensor.requires_grad_(dtype.is_floating_point))
+            assert found.shape == (tensor.nbytes,)
+            assert found.data_ptr() == tensor.data_ptr()
+        assert bytes_of(torch.empty(0, 3, dtype=dtype)).shape == (0,)
 
 
 def test_the_buffer_is_used_again_while_shapes_stay():

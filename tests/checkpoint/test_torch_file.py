@@ -18,7 +18,7 @@ from fastload.checkpoint.plan import Entry, FilePlan
 from fastload.checkpoint.record import make_info
 from fastload.checkpoint.sink import Sink
 from fastload.checkpoint.snapshot import plan_live
-from fastload.checkpoint.storages import StorageTable
+from fastload.checkpoint.storages import STORAGE_CLASSES, StorageTable
 from fastload.checkpoint.torch_file import torch_entries, write_torch_file
 
 STATES: dict[str, Any] = {
@@ -28,6 +28,8 @@ STATES: dict[str, Any] = {
     "sizes around the alignment": [torch.arange(n, dtype=torch.uint8) for n in range(140)],
     "empty ones": {"a": torch.empty(0), "b": torch.empty(3, 0, dtype=torch.int32)},
     "large ones": [torch.arange(300_000), torch.ones(5_000_000, dtype=torch.uint8), torch.ones(2)],
+    "every dtype": [torch.tensor([1, 0, 1]).to(dtype) for dtype in STORAGE_CLASSES],
+    "no dimension": torch.tensor(1 + 2j),
     "a module": torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)),
     "ordered": OrderedDict(b=torch.ones(2, 2).t(), a=torch.nn.Parameter(torch.ones(3))),
 }

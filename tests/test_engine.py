@@ -27,8 +27,6 @@ from fastload.engine.lane import PillowLane
 from fastload.engine.rows import as_integers
 from support.loaders import settled
 
-pytestmark = pytest.mark.pillow
-
 
 @pytest.fixture
 def dataset(photo_store: Path) -> LMDBDataset:

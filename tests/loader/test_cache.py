@@ -22,7 +22,7 @@ from support.caches import COUNT, Reversed, aged, cache_files, child_hits, hits_
 from support.children import epoch_sums, epoch_sums_in_child
 from support.loaders import STILL, assert_same, epoch, torch_epoch
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("no_torch_threads")]
+pytestmark = pytest.mark.usefixtures("no_torch_threads")
 
 
 @pytest.mark.exact_pillow

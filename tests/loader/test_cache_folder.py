@@ -18,7 +18,7 @@ from fastload.loader import cache_folder
 from support.caches import COUNT, aged, cache_files, hits_of
 from support.loaders import STILL, assert_same, epoch
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("no_torch_threads")]
+pytestmark = pytest.mark.usefixtures("no_torch_threads")
 
 HEADER = _core.SampleCache.file_header_bytes
 KEYS = [bytes([number]) * 32 for number in range(5)]

@@ -14,7 +14,7 @@ from fastload import DataLoader, LMDBDataset
 from support.caches import COUNT, cache_files, hits_of
 from support.loaders import STILL, assert_same, epoch
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def fill(store: Path, folder: Path, progress: int) -> None:

@@ -15,7 +15,7 @@ from fastload.convert import pack
 from support.caches import COUNT, aged, hits_of
 from support.loaders import RANDOM, STILL, assert_same, epoch
 
-pytestmark = [pytest.mark.pillow, pytest.mark.usefixtures("no_torch_threads")]
+pytestmark = pytest.mark.usefixtures("no_torch_threads")
 
 
 @pytest.mark.usefixtures("nothing_left")

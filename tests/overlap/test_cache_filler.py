@@ -14,8 +14,6 @@ from fastload.overlap import Overlap
 from support.caches import COUNT, hits_of
 from support.loaders import RANDOM, STILL, assert_same, damage_record, settled
 
-pytestmark = pytest.mark.pillow
-
 SAMPLE_BYTES = 3 * 32 * 32 * 4
 
 

@@ -29,8 +29,6 @@ from support.loaders import (
     settled,
 )
 
-pytestmark = pytest.mark.pillow
-
 
 def now(_: int) -> int:
     """Validation is due: begin at once."""

@@ -17,12 +17,13 @@ from support.loaders import STILL, assert_same, epoch
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-def fill(store: Path, folder: Path, progress: int) -> None:
-    """In a child: a byte for each batch, and then it waits to be killed."""
+def fill(store: Path, folder: Path, progress: int, batches: int) -> None:
+    """In a child: a byte for each batch of one; after so many it waits to be killed."""
     loader: Any = DataLoader(LMDBDataset(store, STILL), num_workers=1, cache=folder)
-    for _batch in loader:
+    for number, _batch in enumerate(loader, 1):
         os.write(progress, b".")
-    signal.pause()
+        if number == batches:
+            signal.pause()
 
 
 def test_killed_at_any_moment(photo_store, tmp_path):
@@ -36,16 +37,17 @@ def test_killed_at_any_moment(photo_store, tmp_path):
         reader, writer = os.pipe()
         children = []
         for _ in range(2):
+            batches = draws.randrange(1, 20)  # with those made ahead, fewer than there are
             child = os.fork()
             if child == 0:
                 try:
-                    fill(photo_store, folder, writer)
+                    fill(photo_store, folder, writer, batches)
                 finally:
                     os._exit(1)
             children.append(child)
         os.close(writer)
         for child in children:
-            os.read(reader, draws.randrange(1, 8))
+            os.read(reader, 1)
             os.kill(child, signal.SIGKILL)
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
         os.close(reader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import traceback
 import weakref
 from collections.abc import Callable, Mapping
 from operator import index
@@ -213,7 +214,13 @@ class AsyncCheckpointer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+            return
+        try:  # the error on its way is the one to be seen
+            self.close()
+        except Exception as other:
+            traceback.print_exception(other)
 
     def _alias_path(self, name: str) -> Path | None:
         if not name:

@@ -242,3 +242,19 @@ print(one / state_bytes, (most - before) / state_bytes, (after - before) / state
     assert one <= 1 + slack, "one buffer is enough while the disk keeps up"
     assert most <= 2 + slack
     assert after <= slack, "closing gives the memory back"
+
+
+def test_an_error_of_the_loop_is_not_hidden_by_one_of_the_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The disk's is printed beside it."""
+
+    def train() -> None:
+        disk = Failing(4, errno.ENOSPC, for_good=True)  # behind the folder's own probe
+        with AsyncCheckpointer(tmp_path, file_ops=disk) as checkpointer:
+            checkpointer.save(state(1), step=1)
+            raise KeyError("the loop's own")
+
+    with pytest.raises(KeyError, match="the loop's own"):
+        train()
+    assert "CheckpointError" in capsys.readouterr().err

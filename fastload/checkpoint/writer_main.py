@@ -49,7 +49,10 @@ def _serve(
 ) -> dict[str, Any]:
     number = request["arena"]
     if request["new"]:
-        _, (shared, *_), _, _ = socket.recv_fds(connection, 1, 1)
+        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+        if not descriptors:
+            raise EOFError  # the other side was killed in between
+        (shared,) = descriptors
         memory.pop(number, None)
         memory[number] = memoryview(mmap.mmap(shared, os.fstat(shared).st_size))
         os.close(shared)

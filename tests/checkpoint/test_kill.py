@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from fastload.checkpoint import AsyncCheckpointer
+from fastload.checkpoint import AsyncCheckpointer, writer_main
 from fastload.checkpoint.file_ops import FileOps
 from fastload.checkpoint.temporary import create_temporary, remove_leftovers
+from support.forked import in_child
 from support.kill_saving import count_damage, kill_often
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -110,3 +113,20 @@ time.sleep(60)
             break
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_writing_process_ends_quietly_in_the_middle_of_a_request(tmp_path: Path):
+    """Its parent may be killed between any two of its messages."""
+    request = {"arena": 1, "new": True, "entries": [], "path": "x", "format": "torch", "info": {}}
+    data = json.dumps(request).encode()
+    whole = len(data).to_bytes(4, "little") + data
+    for sent in (b"", whole[:2], whole[:20], whole):
+        ours, theirs = socket.socketpair()
+        ours.sendall(sent)
+        ours.close()
+
+        def run(theirs: socket.socket = theirs) -> None:
+            writer_main.main(theirs.detach(), os.getppid())
+
+        assert in_child(run) == 0
+        theirs.close()

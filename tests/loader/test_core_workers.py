@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2

@@ -75,6 +75,7 @@ def rendered(source: np.ndarray | bytes, ops: list[tuple[object, ...]], **shape:
 
 
 @pytest.mark.pillow
+@pytest.mark.exact_pillow
 def test_gray_is_pillows_for_every_colour() -> None:
     """All 256^3 of them, an eighth at a time."""
     green, blue = (plane.ravel() for plane in np.mgrid[0:256, 0:256].astype(np.uint8))
@@ -90,6 +91,7 @@ def test_gray_is_pillows_for_every_colour() -> None:
 
 
 @pytest.mark.pillow
+@pytest.mark.exact_pillow
 @pytest.mark.parametrize("behind_resize", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gray_of_every_width(channels: int, behind_resize: bool) -> None:

@@ -221,9 +221,13 @@ def test_an_interrupted_close_goes_on_when_called_again():
     worker.submit(gate)
     worker.submit(seen.append, 1)
     assert gate.entered.wait(20)
-    threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,)).start()
+
+    def close() -> None:
+        threading.Thread(target=signal.raise_signal, args=(signal.SIGINT,)).start()
+        worker.close()  # which may not even begin
+
     with pytest.raises(KeyboardInterrupt):
-        worker.close()
+        close()
     assert worker.pending == 2
     gate.open()
     worker.close()

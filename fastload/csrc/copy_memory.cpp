@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include "signals_blocked.h"
 
 #if defined(__x86_64__)
 #include <emmintrin.h>
@@ -77,16 +78,12 @@ struct Work {
 };
 
 void start_helpers(const std::shared_ptr<Work>& work, int count) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for threads that run Python
+  const SignalsBlocked blocked;
   try {
     for (int i = 0; i < count; ++i) std::thread([work] { work->take_all(); }).detach();
   } catch (const std::system_error&) {
     // No more threads to be had: those that are there do it, at least the calling one.
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include "engine.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <new>
+
 #include <utility>
+#include "signals_blocked.h"
 
 namespace fastload {
 namespace {
@@ -20,22 +20,6 @@ std::int64_t nanoseconds() {
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
-
-// Signals are for the thread that runs Python; a new thread inherits the mask.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 

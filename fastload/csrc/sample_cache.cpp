@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "hash.h"
+#include "read_exactly.h"
 
 namespace fastload {
 namespace {
@@ -17,18 +18,6 @@ constexpr std::size_t alignment = 64;
 
 // A slot's header: magic, index, fingerprint, checksum, zeros. All u64.
 constexpr std::size_t named_bytes = 24;  // what the checksum covers beside the pixels
-
-bool read_fully(int descriptor, std::uint64_t offset, std::size_t size, std::uint8_t* out) {
-  while (size > 0) {
-    const ssize_t got = pread(descriptor, out, size, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    out += got;
-    offset += static_cast<std::uint64_t>(got);
-    size -= static_cast<std::size_t>(got);
-  }
-  return true;
-}
 
 // 0, or an errno.
 int write_fully(int descriptor, std::uint64_t offset, std::size_t size, const std::uint8_t* data) {
@@ -105,12 +94,12 @@ SampleCache::Found SampleCache::find(const Source& source, std::size_t index,
   std::uint8_t* slot = sample.slot.data();
   // The header alone first: most of what was never written need not be read.
   const std::uint64_t offset = offset_of(index);
-  if (read_fully(descriptor_, offset, slot_header_bytes, slot) &&
+  if (read_exactly(descriptor_, offset, slot_header_bytes, slot) == 0 &&
       load_le<std::uint64_t>(slot) == slot_magic) {
     if (load_le<std::uint64_t>(slot + 8) == index &&
         load_le<std::uint64_t>(slot + 16) == sample.fingerprint &&
-        read_fully(descriptor_, offset + slot_header_bytes, pixel_bytes(),
-                   slot + slot_header_bytes) &&
+        read_exactly(descriptor_, offset + slot_header_bytes, pixel_bytes(),
+                     slot + slot_header_bytes) == 0 &&
         load_le<std::uint64_t>(slot + 24) == checksum(sample)) {
       return Found::pixels;
     }

@@ -11,29 +11,24 @@
 
 #include "hash.h"
 #include "picture.h"
+#include "read_exactly.h"
 
 namespace fastload {
 namespace {
 
 constexpr std::uint64_t max_sample_bytes = std::uint64_t{4} << 30;
 
-Status failed(const char* what) {
-  return Status::error(Code::record, std::string(what) + ": " + std::strerror(errno));
+Status failed(const char* what, int error) {
+  return Status::error(Code::record, std::string(what) + ": " + std::strerror(error));
 }
 
-Status read_exactly(int descriptor, std::uint64_t offset, std::size_t size, std::uint8_t* out) {
-  while (size > 0) {
-    const ssize_t got = pread(descriptor, out, size, static_cast<off_t>(offset));
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      return failed("reading failed");
-    }
-    if (got == 0) return Status::error(Code::record, "the file is shorter than expected");
-    out += got;
-    offset += static_cast<std::uint64_t>(got);
-    size -= static_cast<std::size_t>(got);
+Status read_sample(int descriptor, std::uint64_t offset, std::size_t size, std::uint8_t* out) {
+  const int error = read_exactly(descriptor, offset, size, out);
+  if (error == 0) return Status::success();
+  if (error == file_too_short) {
+    return Status::error(Code::record, "the file is shorter than expected");
   }
-  return Status::success();
+  return failed("reading failed", error);
 }
 
 std::uint8_t* reserve(ReadBuffer& buffer, std::size_t size) {
@@ -72,7 +67,7 @@ Status StoreSource::read(std::size_t index, ReadBuffer& buffer, Record& record,
   }
   const auto size = static_cast<std::size_t>(length);
   std::uint8_t* bytes = reserve(buffer, size);
-  Status status = read_exactly(descriptor_, offsets_[index], size, bytes);
+  Status status = read_sample(descriptor_, offsets_[index], size, bytes);
   if (!status.ok()) return status;
   bytes_read += size;
   status = parse_record({bytes, size}, record);
@@ -106,7 +101,7 @@ Status FileSource::read(std::size_t index, ReadBuffer& buffer, Record& record,
   const OpenFile file(paths_[index].c_str());
   struct stat info{};
   if (file.descriptor < 0 || fstat(file.descriptor, &info) != 0) {
-    return failed("the file cannot be opened");
+    return failed("the file cannot be opened", errno);
   }
   if (!S_ISREG(info.st_mode)) return Status::error(Code::record, "it is not a regular file");
   if (static_cast<std::uint64_t>(info.st_size) > max_sample_bytes) {
@@ -114,7 +109,7 @@ Status FileSource::read(std::size_t index, ReadBuffer& buffer, Record& record,
   }
   const auto size = static_cast<std::size_t>(info.st_size);
   std::uint8_t* bytes = reserve(buffer, size);
-  Status status = read_exactly(file.descriptor, 0, size, bytes);
+  Status status = read_sample(file.descriptor, 0, size, bytes);
   if (!status.ok()) return status;
   bytes_read += size;
   return record_of_file({bytes, size}, record);

@@ -10,21 +10,13 @@ from torch import multiprocessing
 
 from fastload import ValidationPolicy
 from support.children import decide_in_rank
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
     """Not at zero."""
-    return Clock()
+    return Clock(100.0)
 
 
 def run(policy: ValidationPolicy, clock: Clock, epochs: range, train: float, full: float) -> str:

@@ -7,24 +7,12 @@ from pathlib import Path
 import pytest
 
 from fastload.convert import Finding, Severity, pack, unpack, verify
-from fastload.convert.progress import Silent
 from fastload.convert.sources import LAYOUTS as KNOWN
 from fastload.errors import ResumeError, SourceError
 from fastload.store import Store, partial_path
+from support.interrupt import StopAfter
 from support.layouts import LAYOUTS, LOST
 from support.trees import content_hash, snapshot
-
-
-class StopAfter(Silent):
-    """A progress that presses Ctrl-C after some photos."""
-
-    def __init__(self, photos: int) -> None:
-        self._left = photos
-
-    def advance(self, photos: int, source_bytes: int) -> None:
-        self._left -= photos
-        if self._left <= 0:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(params=LAYOUTS)

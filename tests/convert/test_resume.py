@@ -14,19 +14,8 @@ from fastload.convert import job as job_module
 from fastload.convert.progress import Silent
 from fastload.errors import ResumeError
 from fastload.store import Store, partial_path
+from support.interrupt import StopAfter
 from support.trees import content_hash, image_folder, write_photo
-
-
-class StopAfter(Silent):
-    """A progress that presses Ctrl-C after some photos."""
-
-    def __init__(self, photos: int) -> None:
-        self._left = photos
-
-    def advance(self, photos: int, source_bytes: int) -> None:
-        self._left -= photos
-        if self._left <= 0:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)

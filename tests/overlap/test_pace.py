@@ -5,15 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastload.overlap.pace import Pace
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.clock import Clock
 
 
 @pytest.fixture

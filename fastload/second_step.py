@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import distributed
@@ -16,18 +14,19 @@ from torch import distributed
 from fastload.background import BackgroundWorker
 from fastload.checkpoint import AsyncCheckpointer, gather_state, load_latest, restore_state
 from fastload.checkpoint.handle import SaveHandle
+from fastload.closing import Closing, raise_first
 from fastload.epoch_log import EpochLog
 from fastload.loader import DataLoader
 from fastload.overlap import Overlap, overlap_validation
 from fastload.policy import Decision, ValidationPolicy
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    pass
 
 __all__ = ["SecondStep"]
 
 
-class SecondStep:
+class SecondStep(Closing):
     """Ties the parts of fastload to a training loop that stays the user's own.
 
         second = SecondStep("runs/1", train_loader, val_loader, epochs=90,
@@ -205,27 +204,7 @@ class SecondStep:
                 close()
             except Exception as error:
                 errors.append(error)
-        for other in errors[1:]:
-            traceback.print_exception(other)
-        if errors:
-            raise errors[0]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        try:  # the error on its way is the one to be seen
-            self.close()
-        except Exception as other:
-            traceback.print_exception(other)
+        raise_first(errors)
 
     def _due_in(self, batches: int) -> int | None:
         """How many more batches come before validation; what time decides may come."""

@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom to the top. A module imports from layers below, and from its own folder.
 LAYERS = (
-    {"errors", "version"},
+    {"errors", "version", "closing", "disk"},
     {"_core"},
     {"native", "restore_dictionary"},
     {"records", "jpeg", "pixels"},

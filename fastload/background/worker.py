@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-import traceback
 import weakref
 from collections.abc import Callable, Mapping
 from multiprocessing import process
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fastload.background.at_exit import close_at_exit
@@ -18,9 +16,10 @@ from fastload.background.job import BackgroundJob
 from fastload.background.proxy import BackgroundProxy
 from fastload.background.snapshot import snapshot
 from fastload.background.stream import Stream
+from fastload.closing import Closing, raise_first
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    pass
 
 __all__ = ["BackgroundWorker"]
 
@@ -28,7 +27,7 @@ OnFull = Literal["wait", "drop_oldest", "raise"]
 Executor = Literal["thread", "process"]
 
 
-class BackgroundWorker:
+class BackgroundWorker(Closing):
     """Calls functions in the background: metrics, plots, CSV, TensorBoard, W&B.
 
         work = BackgroundWorker()
@@ -172,7 +171,7 @@ class BackgroundWorker:
         """
         self._check_usable()
         self._drain()
-        _raise_first(self._take_errors())
+        raise_first(self._take_errors())
 
     def close(self) -> None:
         """Finish all jobs and end the threads. Idempotent. After an interruption: go on.
@@ -184,24 +183,7 @@ class BackgroundWorker:
             return
         self._drain()
         self._end()
-        _raise_first(self._take_errors())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        try:  # the error on its way is the one to be seen
-            self.close()
-        except Exception as other:
-            traceback.print_exception(other)
+        raise_first(self._take_errors())
 
     def _check_usable(self) -> None:
         if os.getpid() != self._process:
@@ -238,7 +220,7 @@ class BackgroundWorker:
 
     def _raise_of(self, stream: Stream | None) -> None:
         if stream is not None:
-            _raise_first(stream.take_errors())
+            raise_first(stream.take_errors())
 
     def _drain(self) -> None:
         with self._condition:
@@ -269,13 +251,6 @@ def _call(
 
 def _nothing() -> None:
     pass
-
-
-def _raise_first(errors: list[BaseException]) -> None:
-    for error in errors[1:]:
-        traceback.print_exception(error)
-    if errors:
-        raise errors[0]
 
 
 def _forget(condition: threading.Condition, streams: dict[str, Stream]) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import traceback
 import weakref
 from collections.abc import Callable, Mapping
 from operator import index
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastload.checkpoint.alias import AliasKind
@@ -31,15 +29,16 @@ from fastload.checkpoint.snapshot import take_snapshot
 from fastload.checkpoint.temporary import create_temporary, remove_leftovers
 from fastload.checkpoint.write_file import explain
 from fastload.checkpoint.writer_process import WriterProcess
+from fastload.closing import Closing
 from fastload.errors import CheckpointError, CheckpointSkippedError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    pass
 
 Writer = Literal["thread", "process"]
 
 
-class AsyncCheckpointer:
+class AsyncCheckpointer(Closing):
     """Saves states into a folder in the background.
 
     ``save`` copies the state and returns; the file is written behind it, under a temporary name,
@@ -204,23 +203,6 @@ class AsyncCheckpointer:
         self._freed = True
         atexit.unregister(self._at_exit)
         self._raise_errors()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        try:  # the error on its way is the one to be seen
-            self.close()
-        except Exception as other:
-            traceback.print_exception(other)
 
     def _alias_path(self, name: str) -> Path | None:
         if not name:

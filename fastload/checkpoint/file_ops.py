@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from fastload.checkpoint.held_files import close_held, open_held
+from fastload.disk import fsync_folder
 
 #: ``ioctl`` that shares a file's blocks with another (btrfs, xfs, bcachefs, overlays of them).
 _FICLONE = 0x40049409
@@ -50,11 +51,7 @@ class FileOps:
 
     def sync_folder(self, folder: Path) -> None:
         """Wait until the names in a folder are on the disk."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        fsync_folder(folder)
 
     def close(self, descriptor: int) -> None:
         """Give a descriptor of ``create`` or ``open`` back, unlocked."""

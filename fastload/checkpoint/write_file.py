@@ -14,9 +14,9 @@ from fastload.checkpoint.safetensors_file import write_safetensors_file
 from fastload.checkpoint.sink import Sink
 from fastload.checkpoint.temporary import create_temporary
 from fastload.checkpoint.torch_file import write_torch_file
+from fastload.disk import NO_SPACE
 from fastload.errors import CheckpointError
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -65,7 +65,7 @@ def replacing(path: Path, ops: FileOps) -> Iterator[int]:
 def explain(error: OSError, path: Path, what: str = "the checkpoint") -> CheckpointError:
     """The error of the system, with what, where and what to do."""
     where = f"{what} {path} failed"
-    if error.errno in _NO_SPACE:
+    if error.errno in NO_SPACE:
         remedy = "no space left (or above a quota or limit on file sizes); make room, save again"
     elif error.errno in _NO_RIGHT:
         remedy = "the folder must be writable"

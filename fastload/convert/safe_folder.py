@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from fastload import _core
 from fastload.convert.findings import RefusedError
 from fastload.convert.names import unsafe_reason
+from fastload.disk import NO_SPACE
 from fastload.errors import NoSpaceError
 
 __all__ = ["SafeFolder"]
@@ -20,7 +21,6 @@ __all__ = ["SafeFolder"]
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCKS = 64
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SafeFolder:
@@ -61,7 +61,7 @@ class SafeFolder:
             with turn, self._folder(folder) as descriptor:
                 return _place(descriptor, base, data, mtime_ns, mode, overwrite)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in NO_SPACE:
                 raise NoSpaceError(
                     f"{self.root}/{name}: no space left; make room, and run it "
                     "again: what is there already is kept"

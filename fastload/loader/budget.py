@@ -63,6 +63,10 @@ class Budget:
         flying = sum([queue.flying_bytes for queue in queues if queue is not None])
         return flying + sum([lent.size_bytes for lent in list(self._lent)])
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether so much more fits."""
+        return self.used_bytes + size_bytes <= self.size_bytes
+
     def lend(self, batch: Any) -> NDArray[Any]:
         """The memory of a finished batch of the core's, counted until its last user lets it go."""
         entry = _Lent(batch.bytes)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fastload.loader.resume import Progress, Snapshot, generator_states
+from fastload.loader.resume import Progress, Snapshot
 
 if TYPE_CHECKING:
     from torch.utils.data.dataloader import _BaseDataLoaderIter
@@ -41,23 +39,24 @@ class EarlyIterator:
             raise ValueError("its persistent workers are in the middle of an epoch")
         self._is_first = loader._iterator is None
         before = Snapshot(loader)
-        default_before, own_before = torch.get_rng_state(), generator_states(loader)
         loader._progress = Progress()
         try:
             self._iterator = iter(loader)
-            default_after, own_after = torch.get_rng_state(), generator_states(loader)
+            after = Snapshot(loader)
         finally:
             self._progress, loader._progress = loader._progress, progress
             before.restore()
         assert loader._choice is not None
         self._plan = loader._choice.plan
         self._seen = _look_at(loader)
-        self._draws = not _equal(default_before, own_before, default_after, own_after)
+        self._draws = not after.same_as(before)
         if self._draws:
-            with _put_back(before):
+            try:
                 _draw(loader)
-                drawn = torch.get_rng_state(), generator_states(loader)
-            if not _equal(*drawn, default_after, own_after):
+                drawn = Snapshot(loader)
+            finally:
+                before.restore()
+            if not drawn.same_as(after):
                 self.drop(loader)
                 raise ValueError("its sampler draws random numbers when an epoch begins")
 
@@ -84,29 +83,9 @@ class EarlyIterator:
             loader._iterator = None
 
 
-@contextmanager
-def _put_back(snapshot: Snapshot) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        snapshot.restore()
-
-
 def _draw(loader: DataLoader[Any]) -> int:
     """As torch's iterators draw their seed."""
     return int(torch.empty((), dtype=torch.int64).random_(generator=loader.generator))
-
-
-def _equal(
-    default: torch.Tensor,
-    own: dict[str, torch.Tensor],
-    other_default: torch.Tensor,
-    other_own: dict[str, torch.Tensor],
-) -> bool:
-    """Whether two states of all generators are the same."""
-    return torch.equal(default, other_default) and all(
-        torch.equal(own[name], other_own[name]) for name in own
-    )
 
 
 def _look_at(loader: DataLoader[Any]) -> list[dict[str, Any]]:

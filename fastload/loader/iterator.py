@@ -108,7 +108,7 @@ class EngineIterator(_BaseDataLoaderIter):
             batch = prepared.take(rows)
             return prepared.submit(rows, position, seed) if batch is None else batch
 
-        return submit, prepared.engine_and_lane[1]
+        return submit, prepared.lane
 
     def _skip(self, batches: int) -> None:
         """Pass over what was delivered before a resumption."""

@@ -14,6 +14,7 @@ from fastload.loader.run_ahead import Job
 
 if TYPE_CHECKING:
     from fastload.engine import EngineOwner
+    from fastload.engine.lane import PillowLane
     from fastload.loader.budget import Budget
     from fastload.loader.choice import EngineWork
 
@@ -54,19 +55,14 @@ class Prepared:
         budget.join(self)
 
     @property
-    def engine_and_lane(self) -> tuple[Any, Any]:
-        """What the epoch runs on."""
-        return self._engine, self._lane
+    def lane(self) -> PillowLane:
+        """Of the engine that the epoch runs on."""
+        return self._lane
 
     @property
     def flying_bytes(self) -> int:
         """Memory of the batches that nobody has taken yet."""
         return sum([len(job.rows) for job in list(self._jobs)]) * self.work.sample_bytes
-
-    @property
-    def samples(self) -> int:
-        """How many have been begun."""
-        return self._samples
 
     @property
     def done(self) -> bool:
@@ -84,7 +80,7 @@ class Prepared:
 
     def begin(self, rows: NDArray[np.int64]) -> bool:
         """Begin the next batch; False where the budget does not hold it."""
-        if self._budget.used_bytes + len(rows) * self.work.sample_bytes > self._budget.size_bytes:
+        if not self._budget.has_room(len(rows) * self.work.sample_bytes):
             return False
         job = Job(rows, self._samples)
         job.batch = self.submit(rows, job.position, 0)

@@ -126,6 +126,12 @@ class Snapshot:
             generator.set_state(self._states[name])
         torch.set_rng_state(self._global)
 
+    def same_as(self, other: Snapshot) -> bool:
+        """Whether all generators of one loader stood where they stand in the other snapshot."""
+        return torch.equal(self._global, other._global) and all(
+            torch.equal(state, other._states[name]) for name, state in self._states.items()
+        )
+
 
 def generators_of(loader: Any) -> dict[str, torch.Generator]:
     """The generators that a loader and its samplers draw from, by where they stand."""

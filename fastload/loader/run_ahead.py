@@ -93,8 +93,7 @@ class RunAhead:
             self._lock.release()
 
     def _fits(self) -> bool:
-        asked = len(self._waiting[0].rows) * self._sample_bytes
-        return self._budget.used_bytes + asked <= self._budget.size_bytes
+        return self._budget.has_room(len(self._waiting[0].rows) * self._sample_bytes)
 
     @property
     def flying_bytes(self) -> int:

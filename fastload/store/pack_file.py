@@ -9,6 +9,7 @@ from typing import Any
 
 import lmdb
 
+from fastload.disk import NO_SPACE
 from fastload.errors import NoSpaceError, PackError, StoreFormatError
 from fastload.store.catalog import COLUMNS, META, PENDING, PLAN, RECORDS, STATE
 from fastload.store.header import seal
@@ -17,7 +18,6 @@ from fastload.store.partial import LockedFile
 
 __all__ = ["PackFile", "Transaction"]
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DATABASES = (RECORDS, COLUMNS, META, PENDING)
 #: The attached files wait under this key, as a column's first chunk.
 FILES_CHUNK = b"files.bytes/0000000000000000"
@@ -142,7 +142,7 @@ class PackFile:
         code = error.errno if isinstance(error, OSError) else getattr(error, "code", 0)
         # What the failed transaction wrote behind the end holds space that someone may need.
         self._try_to_trim()
-        if code in _NO_SPACE or (code in (0, None, errno.EIO) and self._is_full(payload_bytes)):
+        if code in NO_SPACE or (code in (0, None, errno.EIO) and self._is_full(payload_bytes)):
             return NoSpaceError(
                 f"{path}: no space left on the disk or quota (or above the file size limit) for "
                 f"{payload_bytes} more bytes; what was committed is intact: make room and run the "
@@ -159,7 +159,7 @@ class PackFile:
         try:
             os.posix_fallocate(self._lock.descriptor, self._lock.size_bytes(), needed_bytes)
         except OSError as error:
-            return error.errno in _NO_SPACE
+            return error.errno in NO_SPACE
         finally:
             self._try_to_trim()
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastload.errors import NoSpaceError, PackError
 
-__all__ = ["LockedFile", "fsync_folder", "partial_path"]
+__all__ = ["LockedFile", "partial_path"]
 
 _open_locks: weakref.WeakSet[LockedFile] = weakref.WeakSet()
 _fork_hooked = False
@@ -19,15 +19,6 @@ _fork_hooked = False
 def partial_path(path: str | os.PathLike[str]) -> Path:
     """``OUT.lmdb.partial`` for ``OUT.lmdb``."""
     return Path(os.fspath(path) + ".partial")
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make names that were made or renamed in ``folder`` survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class LockedFile:

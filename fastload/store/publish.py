@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastload.disk import fsync_folder
 from fastload.errors import PackError, StoreFormatError
 from fastload.store.annotation_tables import FILE_BYTES, Table, annotation_tables, sample_columns
 from fastload.store.blocks import record_offsets
@@ -34,7 +35,7 @@ from fastload.store.lmdb_walk import integer_extents
 from fastload.store.names import Names
 from fastload.store.pack_file import PackFile, Transaction
 from fastload.store.pack_state import PackPlan, PackState
-from fastload.store.partial import LockedFile, fsync_folder
+from fastload.store.partial import LockedFile
 from fastload.store.pending import NAME_COLUMNS, PROBLEMS_CHUNKS, PendingChunks
 
 __all__ = ["Publication"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from fastload.disk import fsync_folder
 from fastload.errors import PackError, ResumeError, StoreFormatError
 from fastload.records import Record
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
@@ -23,7 +24,7 @@ from fastload.store.names import Names
 from fastload.store.pack_file import PackFile
 from fastload.store.pack_resume import read_progress, read_state
 from fastload.store.pack_state import PackPlan, PackState
-from fastload.store.partial import LockedFile, fsync_folder, partial_path
+from fastload.store.partial import LockedFile, partial_path
 from fastload.store.problem import Problem
 from fastload.store.publish import Publication
 

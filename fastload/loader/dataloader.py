@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from multiprocessing.context import BaseContext
@@ -34,7 +36,7 @@ T_co = TypeVar("T_co", covariant=True)
 #: What belongs to this process and this run, and is made anew after unpickling or copying.
 _OWN = (
     "_choice", "_owner", "_progress", "_counters", "_error_log", "_iterator", "_shared_budget",
-    "_prepared", "_early", "_cache_keeper",
+    "_prepared", "_early", "_cache_keeper", "_beginning",
 )  # fmt: skip
 _FORMATS = (None, torch.contiguous_format, torch.channels_last)
 
@@ -167,6 +169,8 @@ class DataLoader(TorchDataLoader[T_co]):
         self._iterator: Any = None
         self._prepared: Prepared | None = None
         self._early: EarlyIterator | None = None
+        # By process: a forked child would wait for ever for a thread that it has not.
+        self._beginning: dict[int, threading.RLock] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in _OWN}
@@ -177,6 +181,11 @@ class DataLoader(TorchDataLoader[T_co]):
 
     def __iter__(self) -> _BaseDataLoaderIter:
         """An epoch, begun on whatever the plan says now."""
+        # One at a time: two threads that begin their epochs must not take up the same progress.
+        with self._beginning.setdefault(os.getpid(), threading.RLock()):
+            return self._begin_epoch()
+
+    def _begin_epoch(self) -> _BaseDataLoaderIter:
         choice = choose(self)
         early, self._early = self._early, None
         if early is not None:
@@ -189,7 +198,7 @@ class DataLoader(TorchDataLoader[T_co]):
         self._choice = choice
         if choice.engine is None and self.on_error != "raise":
             warnings.warn(
-                f"on_error={self.on_error!r} has no effect: {choice.plan.reason}", stacklevel=2
+                f"on_error={self.on_error!r} has no effect: {choice.plan.reason}", stacklevel=3
             )
         progress, self._progress = self._progress, Progress()
         if not progress.begun:

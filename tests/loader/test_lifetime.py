@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import SequentialSampler
 
 from fastload import DataLoader, LMDBDataset
 from support.children import epoch_sums, epoch_sums_in_child
@@ -74,6 +75,28 @@ def test_iterators_in_threads(dataset):
     assert len(found) == 4
     for batches in found.values():
         assert_same(batches, expected)
+
+
+def test_threads_that_begin_an_epoch_at_once_each_have_all_of_it(dataset):
+    """The second begins while the first is still asking its sampler."""
+    found = []
+
+    class Sampler(SequentialSampler):
+        begun = 0
+
+        def __iter__(self):
+            self.begun += 1
+            if self.begun == 1:
+                second.start()
+                second.join(0.3)  # as far as it gets
+            return super().__iter__()
+
+    loader = DataLoader(dataset, batch_size=4, num_workers=2, sampler=Sampler(dataset))
+    second = threading.Thread(target=lambda: found.extend(loader))
+    batches = list(loader)
+    second.join(60)
+    assert len(batches) == 6
+    assert_same(found, batches)
 
 
 def test_iterator_outlives_its_loader(dataset):
@@ -148,6 +171,7 @@ def test_inherited_iterator_says_whose_it_is(dataset):
 PROGRAM = """
 import sys, threading
 import torch
+from torch.utils.data import SequentialSampler
 from torchvision import transforms
 from fastload import DataLoader, LMDBDataset
 transform = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor()])

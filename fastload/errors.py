@@ -15,6 +15,7 @@
     ├── CheckpointError              a checkpoint cannot be saved or loaded
     │   ├── CheckpointDamagedError   not a checkpoint by fastload, or not as it was written
     │   └── CheckpointSkippedError   left out, as on_busy asked, since the disk is behind
+    ├── MissingLibraryError (ImportError)  an optional library is not installed
     ├── SourceError                  a source folder that cannot be packed as it is
     └── PackError                    packing cannot go on
         ├── ResumeError              a half-packed store does not fit its source any more
@@ -33,6 +34,7 @@ __all__ = [
     "DecodeError",
     "FastloadError",
     "LimitError",
+    "MissingLibraryError",
     "NoSpaceError",
     "NotTileableError",
     "PackError",
@@ -114,6 +116,10 @@ class CheckpointDamagedError(CheckpointError):
 
 class CheckpointSkippedError(CheckpointError):
     """The save was left out, as ``on_busy`` asked, since the disk is behind."""
+
+
+class MissingLibraryError(FastloadError, ImportError):
+    """What was asked for needs a library that is not installed; the message says how to get it."""
 
 
 class SourceError(FastloadError):

@@ -20,7 +20,7 @@ class Boundary:
     def __init__(self, root: str, *, follow_links: bool = False) -> None:
         self.root = os.path.abspath(root)
         self._real_root = os.path.realpath(root)
-        self._follow_links = follow_links
+        self.follow_links = follow_links
         self._real_folders: dict[str, str] = {}  # a path a folder, so that files cost one look each
 
     def real(self, path: str) -> str:
@@ -43,7 +43,7 @@ class Boundary:
         Raises:
             RefusedError: it does.
         """
-        if not self._follow_links and not self.holds(path):
+        if not self.follow_links and not self.holds(path):
             raise RefusedError(
                 "link-out", f"it leads to {self.real(path)!a}; --follow-links follows it"
             )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastload.convert.findings import RefusedError
+from fastload.convert.names import source_path
 
 __all__ = [
     "DEFAULT_MAX_FILE_BYTES",
@@ -16,6 +17,7 @@ __all__ = [
     "FileBytes",
     "file_type",
     "read_file",
+    "read_original",
     "sniff_file",
 ]
 
@@ -83,6 +85,11 @@ def read_file(
         "changed",
         "its size or time changed while it was read, twice; pack when nothing writes to it",
     )
+
+
+def read_original(root: str, name: str, *, follow_links: bool) -> FileBytes:
+    """The file of a data set that a store calls ``name``; ``read_file`` says what it raises."""
+    return read_file(source_path(root, name, follow_links))
 
 
 def sniff_file(path: str, count: int) -> bytes:

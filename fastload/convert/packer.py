@@ -131,7 +131,11 @@ def _writer(target: Target, options: PackOptions) -> StoreWriter:
         split_names=source.split_names,
         source=source.root,
         created_by=f"fastload {__version__}",
-        options={**options.content(), **({"split": target.split} if target.split else {})},
+        options={
+            **({"source_state": source.state} if source.state else {}),
+            **options.content(),
+            **({"split": target.split} if target.split else {}),
+        },
         annotations=source.annotations,
     )
     return StoreWriter(

@@ -45,7 +45,8 @@ def skip_committed(
     names = writer.committed_names()
     columns = [writer.committed_column(name)
                for name in ("class_id", "split", "source_size", "source_mtime_ns")]  # fmt: skip
-    has_labels = source.annotations is not None and source.annotations.objects
+    described = source.annotations
+    has_labels = described is not None and (described.objects or described.label_files)
     labels = _CommittedLabels(writer) if has_labels else None
     sample = problems_count = label_problems_count = 0
     while sample + problems_count < writer.committed_position:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
 from fastload import _core
-from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, read_file
+from fastload.convert.files import FileBytes, read_original
 from fastload.convert.findings import Finding, RefusedError, Severity
-from fastload.convert.names import source_path, unsafe_reason
+from fastload.convert.names import unsafe_reason
 from fastload.errors import FastloadError
 from fastload.picture import open_picture
 from fastload.records import Codec, Record, decode_record, source_bytes
@@ -30,9 +31,16 @@ class SampleChecker:
         store: the store; its columns are loaded, and so verified, at once.
         root: the source folder to compare with, or None.
         deep: also compare all pixels with Pillow's.
+        original: reads what the source has under a name; None: the file below ``root``.
     """
 
-    def __init__(self, store: Store, root: str | None, deep: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        root: str | None,
+        deep: bool,
+        original: Callable[[str], FileBytes] | None = None,
+    ) -> None:
         self._store = store
         self._root = root
         self._deep = deep
@@ -40,8 +48,8 @@ class SampleChecker:
             store.column(name)
         self._columns = {name: store.column(name) for name in _COLUMNS}
         self._hashes = store.column("content_hash")
-        self._annotations = store.annotations
-        self._follows_links = bool(store.header.options.get("follow_links"))
+        follow_links = bool(store.header.options.get("follow_links"))
+        self._original = original or partial(read_original, root or "", follow_links=follow_links)
 
     def column_hash(self) -> bytes:
         """XXH3-128 over all columns that do not depend on where LMDB put the records."""
@@ -67,8 +75,12 @@ class SampleChecker:
         return findings, _core.xxh3_128(data)
 
     def _label_differences(self, index: int) -> Iterator[Finding]:
-        file = None if self._annotations is None else self._annotations.label_file(index)
-        if file is not None and self._root is not None:
+        try:
+            files = self._store.label_files(index)
+        except FastloadError as error:
+            yield Finding(self._store.names[index], Severity.PROBLEM, "record", str(error))
+            return
+        for file in files if self._root is not None else ():
             for kind, detail in self._source_differences(file.name, file.text):
                 yield Finding(file.name, Severity.PROBLEM, kind, detail)
 
@@ -130,8 +142,7 @@ class SampleChecker:
             yield "unsafe-name", reason
             return
         try:
-            path = source_path(self._root or "", name, self._follows_links)
-            file = read_file(path, DEFAULT_MAX_FILE_BYTES)
+            file = self._original(name)
         except RefusedError as refused:
             yield "source-missing", f"the file in the source: {refused.detail}"
             return

@@ -138,17 +138,18 @@ class _Unpacking:
         self._names = store.names
         self._mtimes, self._modes = store.column("source_mtime_ns"), store.column("source_mode")
         self._hashes = store.column("content_hash")
-        self._annotations = store.annotations
 
     def sample(self, _ticket: int, index: int) -> list[Outcome]:
-        """The photo of a sample, and its label file where it has one."""
-        outcomes = [self._try(self._names[index], lambda: self._photo(index))]
-        annotations = self._annotations
-        if annotations is not None:
-            file = annotations.label_file(index)
-            if file is not None:
-                write = partial(self._write, file.name, file.text, file.mtime_ns, file.mode)
-                outcomes.append(self._try(file.name, write))
+        """The photo of a sample, and its label files where it has any."""
+        name = self._names[index]
+        outcomes = [self._try(name, lambda: self._photo(index))]
+        try:
+            files = self._store.label_files(index)
+        except StoreError as error:
+            return [*outcomes, Finding(name, Severity.PROBLEM, "record", str(error))]
+        for file in files:
+            write = partial(self._write, file.name, file.text, file.mtime_ns, file.mode)
+            outcomes.append(self._try(file.name, write))
         return outcomes
 
     def attached(self) -> Iterator[list[Outcome]]:

@@ -101,7 +101,7 @@ def verify(
                 root = listed.root
             except SourceError as error:
                 note(Finding("", Severity.PROBLEM, "source-missing", str(error)))
-        checker = SampleChecker(opened, root, deep)
+        checker = SampleChecker(opened, root, deep, None if listed is None else listed.original)
         count = workers or available_cores()
         shown = progress or Silent()
         shown.start("verifying", len(opened))

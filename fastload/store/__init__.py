@@ -7,6 +7,7 @@ from fastload.store.annotations import Annotations
 from fastload.store.attached import attach
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, WriterHeader
+from fastload.store.label_bundle import bundle
 from fastload.store.labels import LabelFile, LabelState, Objects, SampleLabels
 from fastload.store.names import Names
 from fastload.store.partial import partial_path
@@ -33,5 +34,6 @@ __all__ = [
     "StoreWriter",
     "WriterHeader",
     "attach",
+    "bundle",
     "partial_path",
 ]

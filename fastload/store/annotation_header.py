@@ -46,12 +46,12 @@ class AnnotationHeader:
     Attributes:
         layout: what they were read from: "yolo", "coco", "voc", ...
         profile: whose rules for doubtful labels were followed, or "".
-        objects: samples have labels of objects; False: there are attached files, and nothing else.
+        objects: samples have labels of objects; False: there are files, and nothing else.
         object_fields: those of ``OPTIONAL_FIELDS`` that objects have.
         polygons: objects may have polygons.
         masks: objects may have run-length masks.
         image_ids: samples have ids of their own.
-        label_files: samples may have a label file each, kept byte for byte.
+        label_files: samples may have a label file each, or several, kept byte for byte.
         keypoint_shape: (keypoints an object, 2 or 3 numbers each), or () without keypoints.
         keypoint_names: in their order, or ().
         keypoint_flip: the keypoint that each becomes in a mirrored picture, or ().

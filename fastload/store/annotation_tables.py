@@ -9,6 +9,7 @@ has rows: rows ``offsets[i]`` to ``offsets[i + 1]`` belong to row i of the paren
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastload.store.annotation_header import AnnotationHeader
@@ -49,10 +50,10 @@ class Table:
 
 def sample_columns(header: AnnotationHeader) -> tuple[ColumnSpec, ...]:
     """The label columns that have one row a sample."""
-    if not header.objects:
-        return ()
-    found = [ColumnSpec("label_state", "uint8"), ColumnSpec("label_upright", "uint8")]
-    if header.image_ids:
+    found: list[ColumnSpec] = []
+    if header.objects:
+        found += [ColumnSpec("label_state", "uint8"), ColumnSpec("label_upright", "uint8")]
+    if header.objects and header.image_ids:
         found.append(ColumnSpec("label_image_id", "int64"))
     if header.label_files:
         found += [ColumnSpec("label_mtime_ns", "int64"), ColumnSpec("label_mode", "uint32")]
@@ -61,8 +62,16 @@ def sample_columns(header: AnnotationHeader) -> tuple[ColumnSpec, ...]:
 
 def annotation_tables(header: AnnotationHeader) -> tuple[Table, ...]:
     """The tables, parents first."""
-    if not header.objects:
-        return ()
+    return (*(_object_tables(header) if header.objects else ()), *_file_tables(header))
+
+
+def _file_tables(header: AnnotationHeader) -> Iterator[Table]:
+    if header.label_files:
+        for name in ("label_name", "label_text"):
+            yield Table(name, None, (ColumnSpec(f"{name}.bytes", "uint8"),))
+
+
+def _object_tables(header: AnnotationHeader) -> Iterator[Table]:
     objects = [ColumnSpec("objects.class_id", "int32"), ColumnSpec("objects.box", "float64", (4,))]
     for field in header.object_fields:
         if field == "keypoints":
@@ -70,15 +79,9 @@ def annotation_tables(header: AnnotationHeader) -> tuple[Table, ...]:
             objects.append(ColumnSpec("objects.keypoints", "float64", shape))
         else:
             objects.append(ColumnSpec(f"objects.{field}", _FIELD_TYPES.get(field, "uint8")))
-    tables = [Table("objects", None, tuple(objects))]
+    yield Table("objects", None, tuple(objects))
     if header.polygons:
-        tables.append(Table("polygons", "objects", ()))
-        tables.append(Table("points", "polygons", (ColumnSpec("points.xy", "float64", (2,)),)))
+        yield Table("polygons", "objects", ())
+        yield Table("points", "polygons", (ColumnSpec("points.xy", "float64", (2,)),))
     if header.masks:
-        tables.append(Table("runs", "objects", (ColumnSpec("runs.lengths", "uint32"),)))
-    if header.label_files:
-        tables += [
-            Table(name, None, (ColumnSpec(f"{name}.bytes", "uint8"),))
-            for name in ("label_name", "label_text")
-        ]
-    return tuple(tables)
+        yield Table("runs", "objects", (ColumnSpec("runs.lengths", "uint32"),))

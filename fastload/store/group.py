@@ -44,7 +44,7 @@ class Group:
             spec.name: ColumnBuffer(spec) for spec in (*columns, LENGTH, *NAME_COLUMNS)
         }
         annotations = header.annotations
-        has_labels = annotations is not None and annotations.objects
+        has_labels = annotations is not None and (annotations.objects or annotations.label_files)
         self._labels = LabelEncoder(annotations) if annotations and has_labels else None
         self._label_buffers = (
             {}

@@ -43,6 +43,11 @@ class LabelEncoder:
             ValueError: the labels do not fit the header, or are no labels.
         """
         header, objects = self._header, labels.objects
+        if not header.objects:
+            if labels.state is not LabelState.MISSING or len(objects):
+                raise ValueError("labels: the store was begun without objects")
+            return {name: _encode(self._specs[name], value)
+                    for name, value in self._file(labels).items()}  # fmt: skip
         if (labels.state is LabelState.PRESENT) != bool(len(objects)):
             raise ValueError(f"labels: {labels.state.name} with {len(objects)} objects")
         values: dict[str, Any] = {

@@ -25,6 +25,8 @@ from fastload.store.attached import attached_file
 from fastload.store.catalog import Catalog
 from fastload.store.handle import FileHandle
 from fastload.store.header import StoreHeader
+from fastload.store.label_bundle import unbundle
+from fastload.store.labels import LabelFile
 from fastload.store.names import Names
 from fastload.store.problem import Problem
 from fastload.store.record_file import RecordFile
@@ -116,6 +118,23 @@ class Store:
         if header is None or not header.objects:
             return None
         return Annotations(header, len(self), self.column)
+
+    def label_files(self, index: int) -> tuple[LabelFile, ...]:
+        """The files beside a sample's photo that say something of it, as they were packed.
+
+        Its label file; or, from a tar, its ``.json``, ``.txt`` and the like. Often there is none.
+
+        Raises:
+            IndexError: no such sample.
+            StoreFormatError: damaged.
+        """
+        header = self.header.annotations
+        if header is None:
+            return ()
+        try:
+            return unbundle(Annotations(header, len(self), self.column).label_file(index))
+        except StoreFormatError as error:
+            raise StoreFormatError(f"{self.path}: sample {index}: {error}") from error
 
     def read_file(self, number: int) -> bytes:
         """The bytes of an attached file, by its place in ``header.annotations.files``.

@@ -46,6 +46,8 @@ class Source(Protocol):
         photo_count: how many items ``items()`` will give, as far as is known (for progress).
         annotations: what the labels of objects are; None: there are none.
         files: the contents of ``annotations.files``, as stored.
+        state: what must be as it was for an interrupted packing to go on, beside what ``stamp``
+            says of each photo: a hash, or "" where there is nothing else.
     """
 
     @property
@@ -62,6 +64,8 @@ class Source(Protocol):
     def annotations(self) -> AnnotationHeader | None: ...
     @property
     def files(self) -> bytes: ...
+    @property
+    def state(self) -> str: ...
 
     def items(self) -> Iterator[SourceItem | Finding]:
         """All photos in order, mixed with findings; the same each time for the same files.
@@ -91,6 +95,16 @@ class Source(Protocol):
         """The labels of a photo of that size, where there are ``annotations``.
 
         Called from many threads at once. Labels that cannot be read are a finding, not an error.
+        """
+        ...
+
+    def original(self, name: str) -> FileBytes:
+        """What ``unpack`` gives back as ``name``, as the source has it now: to be compared with.
+
+        Called from many threads at once.
+
+        Raises:
+            RefusedError: it is not there, or cannot be read.
         """
         ...
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from fastload.convert.files import FileBytes, read_file
+from fastload.convert.files import FileBytes, read_file, read_original
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import NameCollisions
@@ -47,6 +47,7 @@ class FolderSource:
 
     annotations: None = None
     files: bytes = b""
+    state: str = ""
 
     @property
     def root(self) -> str:
@@ -85,6 +86,10 @@ class FolderSource:
 
     def label(self, _item: SourceItem, _size: PhotoSize) -> None:
         """There are no labels of objects."""
+
+    def original(self, name: str) -> FileBytes:
+        """The bytes of the file of that name."""
+        return read_original(self.root, name, follow_links=self.walk.follow_links)
 
     def select(self, split: int) -> FolderSource:
         """Only the photos of one split, with the findings of that split's folder."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fastload.convert.boundary import Boundary
-from fastload.convert.files import FileBytes, read_file
+from fastload.convert.files import FileBytes, read_file, read_original
 from fastload.convert.findings import Finding, RefusedError
 from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.sources.base import SourceItem
@@ -46,6 +46,7 @@ class ListedSource:
     labeller: Labeller | None = None
     annotations: AnnotationHeader | None = None
     files: bytes = b""
+    state: str = ""
 
     @property
     def root(self) -> str:
@@ -91,6 +92,10 @@ class ListedSource:
     def label(self, item: SourceItem, size: PhotoSize) -> Labelled | None:
         """The photo's labels."""
         return None if self.labeller is None else self.labeller(item, size)
+
+    def original(self, name: str) -> FileBytes:
+        """The bytes of the file of that name."""
+        return read_original(self.root, name, follow_links=self.boundary.follow_links)
 
     def select(self, split: int) -> ListedSource:
         """Only the photos of one split, with its findings; the first split has all others."""

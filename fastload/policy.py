@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Decision", "ValidationPolicy"]
 
-_VERSION = 1
+_VERSION = 2  # 1 counted validations where epochs are counted now
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,21 @@ class Decision:
         return self.due
 
 
+_NOT_YET = Decision(due=False, full=False, reason="not yet")
+
+
 class ValidationPolicy:
     """Validate every so many epochs or steps, or for a share of training's time.
 
-        policy = ValidationPolicy(epochs=90, every_epochs=5, full_every=4)
+        policy = ValidationPolicy(epochs=90, every_epochs=1, full_every=10)
         for epoch in range(90):
             for batch in train_loader: ...
             if decision := policy.after_epoch(epoch):
                 with policy.validating():
                     validate(val_loader if decision.full else small_loader)
 
-    The conditions add up: whichever is met first. The last epoch is always validated, in full.
+    The conditions add up: whichever is met first. Where several fall together, on an epoch's last
+    step, that is one validation. The last epoch is always validated, in full.
 
     Args:
         epochs: of the run; the last is always validated. None: not known; see `last`.
@@ -52,8 +56,14 @@ class ValidationPolicy:
             spent in training, such as 0.05; how long it takes is known from the times before. 0:
             not by time. Asked behind each epoch. Where torch.distributed is initialized, rank 0
             decides for all: clocks differ, and who validates alone waits for the others for ever.
-        full_every: every how many validations the whole set is used; the others are for a subset
-            (`fastload.stratified_subset`). 1: always the whole set.
+        full_every: every how many epochs the whole set is validated, the other validations being
+            of a subset (`fastload.stratified_subset`). It is the first validation that comes when
+            so many epochs are done, or twice or three times as many; by itself this calls for
+            none. None: always the whole set.
+        steps_per_epoch: such as ``len(train_loader)``; of use with ``every_steps``. A validation by
+            steps on an epoch's last step is then the one that is due behind the epoch, and of the
+            whole set where that would be. None: a step cannot know, so that a subset's may come
+            right before the whole set's.
         clock: seconds.
 
     Raises:
@@ -67,16 +77,20 @@ class ValidationPolicy:
         every_epochs: int = 0,
         every_steps: int = 0,
         time_share: float = 0.0,
-        full_every: int = 1,
+        full_every: int | None = None,
+        steps_per_epoch: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if epochs is not None and epochs < 1:
             raise ValueError(f"expected epochs to be at least 1 or None, found {epochs}")
-        if every_epochs < 0 or every_steps < 0 or full_every < 1:
+        if every_epochs < 0 or every_steps < 0:
             raise ValueError(
-                "expected every_epochs and every_steps of at least 0 and full_every of at least "
-                f"1, found {every_epochs}, {every_steps} and {full_every}"
+                "expected every_epochs and every_steps of at least 0, "
+                f"found {every_epochs} and {every_steps}"
             )
+        for name, value in (("full_every", full_every), ("steps_per_epoch", steps_per_epoch)):
+            if value is not None and value < 1:
+                raise ValueError(f"expected {name} to be at least 1 or None, found {value}")
         if not 0 <= time_share < 1 or math.isnan(time_share):
             raise ValueError(f"expected time_share to be at least 0 and below 1: {time_share}")
         if not (every_epochs or every_steps or time_share):
@@ -86,23 +100,33 @@ class ValidationPolicy:
         self.every_steps = every_steps
         self.time_share = time_share
         self.full_every = full_every
+        self.steps_per_epoch = steps_per_epoch
         self._clock = clock
-        self._validations = 0
+        self._epochs_done = 0
+        self._full_epochs = 0  # how many were done when the whole set was last validated
         self._steps = 0
+        self._epoch_began = 0  # at which step
         self._training_seconds = 0.0
         self._validation_seconds = 0.0
         self._latest_seconds = {True: 0.0, False: 0.0}  # of a full validation, and of a subset's
         self._since: float | None = clock()
-        self._full_is_fresh = False  # the whole set was validated, and nothing trained since
+        # What the model was validated on as it stands: the whole set, a subset, or (None) nothing.
+        self._fresh: bool | None = None
+        self._stepped = False  # `after_step` was asked since the last epoch's end
         self._is_full = False  # the validation that runs, or comes next
 
     def after_step(self, steps: int = 1) -> Decision:
         """Behind a step of training; ``steps`` of them since it was last asked."""
         before, self._steps = self._steps, self._steps + steps
-        self._full_is_fresh = False
-        if self.every_steps and before // self.every_steps < self._steps // self.every_steps:
-            return self._validate(f"every {self.every_steps} steps")
-        return self._not_yet()
+        self._fresh, self._stepped = None, True
+        if not self.every_steps or before // self.every_steps == self._steps // self.every_steps:
+            return _NOT_YET
+        epochs_done, last = self._epochs_done, False
+        if self._ends_epoch(before):
+            epochs_done += 1
+            last = self._is_last(self._epochs_done)
+        full = last or self._full_is_due(epochs_done)
+        return self._validate(f"every {self.every_steps} steps", full, epochs_done)
 
     def after_epoch(self, epoch: int) -> Decision:
         """Behind an epoch's last step.
@@ -110,28 +134,34 @@ class ValidationPolicy:
         Args:
             epoch: its number, from 0.
         """
-        if not self.every_steps:  # otherwise a step would have said so
-            self._full_is_fresh = False
-        if self.epochs is not None and epoch + 1 >= self.epochs:
+        if not self._stepped:  # trained without telling
+            self._fresh = None
+        self._stepped = False
+        self._epochs_done, self._epoch_began = epoch + 1, self._steps
+        if self._is_last(epoch):
             return self.last()
-        if self._by_epochs(epoch):
-            return self._validate(f"every {self.every_epochs} epochs")
-        if self.time_share and _agreed(self._affordable()):
-            return self._validate(f"at most {100 * self.time_share:g} % of training's time")
-        return self._not_yet()
+        full = self._full_is_due(self._epochs_done)
+        by_epochs = self._by_epochs(epoch)
+        if self._fresh is not None and (self._fresh or not (full and by_epochs)):
+            return Decision(due=False, full=False, reason="validated behind the last step")
+        if by_epochs:
+            return self._validate(f"every {self.every_epochs} epochs", full)
+        if self.time_share and _agreed(self._affordable(full)):
+            return self._validate(f"at most {100 * self.time_share:g} % of training's time", full)
+        return _NOT_YET
 
     def last(self) -> Decision:
         """Training ends here, as after early stopping: the whole set, unless that was just done."""
-        if self._full_is_fresh:
+        if self._fresh:
             return Decision(due=False, full=True, reason="the whole set was just validated")
         return self._validate("the end of training", full=True)
 
     def validates(self, epoch: int) -> bool | None:
-        """Whether `after_epoch` will say so, as far as it is known before; None: time decides.
+        """Whether one comes at this epoch's end, as far as it is known before; None: time decides.
 
-        For preparing validation's batches in time.
+        For preparing validation's batches in time. Those by steps: `steps_left`.
         """
-        if (self.epochs is not None and epoch + 1 >= self.epochs) or self._by_epochs(epoch):
+        if self._is_last(epoch) or self._by_epochs(epoch):
             return True
         return None if self.time_share else False
 
@@ -163,8 +193,10 @@ class ValidationPolicy:
         """What has been: numbers only."""
         return {
             "version": _VERSION,
-            "validations": self._validations,
+            "epochs_done": self._epochs_done,
+            "full_epochs": self._full_epochs,
             "steps": self._steps,
+            "epoch_began": self._epoch_began,
             "training_seconds": self._trained_seconds(),
             "validation_seconds": self._validation_seconds,
             "full_seconds": self._latest_seconds[True],
@@ -174,16 +206,22 @@ class ValidationPolicy:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there; the time between does not count.
 
+        A state of version 1 knows nothing of epochs: it is taken to be from the end of one, with
+        the whole set not validated yet.
+
         Raises:
             ValueError: the state is of another version.
         """
-        if state_dict.get("version") != _VERSION:
+        if state_dict.get("version") not in (1, _VERSION):
             raise ValueError(
-                f"expected a policy's state of version {_VERSION}, "
+                f"expected a policy's state of version 1 or {_VERSION}, "
                 f"found {state_dict.get('version')!r}"
             )
-        self._validations = int(state_dict["validations"])
         self._steps = int(state_dict["steps"])
+        self._epochs_done = int(state_dict.get("epochs_done", 0))
+        self._full_epochs = int(state_dict.get("full_epochs", 0))
+        self._epoch_began = int(state_dict.get("epoch_began", self._steps))
+        self._fresh, self._stepped = None, False
         self._training_seconds = float(state_dict["training_seconds"])
         self._validation_seconds = float(state_dict["validation_seconds"])
         self._latest_seconds = {
@@ -195,12 +233,25 @@ class ValidationPolicy:
     def _by_epochs(self, epoch: int) -> bool:
         return bool(self.every_epochs) and (epoch + 1) % self.every_epochs == 0
 
-    def _next_is_full(self) -> bool:
-        return (self._validations + 1) % self.full_every == 0
+    def _is_last(self, epoch: int) -> bool:
+        return self.epochs is not None and epoch + 1 >= self.epochs
 
-    def _affordable(self) -> bool:
+    def _ends_epoch(self, before: int) -> bool:
+        """Whether the steps since ``before`` were an epoch's last."""
+        if self.steps_per_epoch is None:
+            return False
+        end = self._epoch_began + self.steps_per_epoch
+        return before < end <= self._steps
+
+    def _full_is_due(self, epochs_done: int) -> bool:
+        """Whether a multiple of ``full_every`` was passed since the whole set was validated."""
+        if self.full_every is None:
+            return True
+        # Not "<": epochs may be counted from 0 again.
+        return self._full_epochs // self.full_every != epochs_done // self.full_every
+
+    def _affordable(self, full: bool) -> bool:
         """Whether a validation as long as the latest of its kind keeps the share."""
-        full = self._next_is_full()
         expected = self._latest_seconds[full] or self._latest_seconds[not full]
         budget = self.time_share * self._trained_seconds()
         return self._validation_seconds + expected <= budget
@@ -209,15 +260,11 @@ class ValidationPolicy:
         running = 0.0 if self._since is None else self._clock() - self._since
         return self._training_seconds + running
 
-    def _validate(self, reason: str, *, full: bool = False) -> Decision:
-        full = full or self._next_is_full()
-        self._validations += 1
-        self._full_is_fresh = self._is_full = full
+    def _validate(self, reason: str, full: bool, epochs_done: int | None = None) -> Decision:
+        if full:
+            self._full_epochs = self._epochs_done if epochs_done is None else epochs_done
+        self._fresh = self._is_full = full
         return Decision(due=True, full=full, reason=reason)
-
-    def _not_yet(self) -> Decision:
-        self._full_is_fresh = False
-        return Decision(due=False, full=False, reason="not yet")
 
 
 def _agreed(decision: bool) -> bool:

@@ -54,7 +54,8 @@ class SecondStep(Closing):
         epochs: of the run.
         parts: what makes up the run's state beside the training loader: models, optimizers,
             schedulers, scalers, by names of your own.
-        policy: when to validate. Default: every epoch, all of it.
+        policy: when to validate. Default: every epoch, all of it. One by steps that knows no
+            ``steps_per_epoch`` is given the training loader's length.
         best: the metric by which a best checkpoint is kept.
         mode: whether the highest or the lowest is best.
         keep_last: checkpoints.
@@ -88,6 +89,9 @@ class SecondStep(Closing):
     ) -> None:
         self.folder = Path(folder)
         self.policy = policy or ValidationPolicy(every_epochs=1, epochs=epochs)
+        if self.policy.every_steps and self.policy.steps_per_epoch is None:
+            with suppress(TypeError):  # a data set without a length
+                self.policy.steps_per_epoch = len(train_loader) or None
         self._epochs = epochs
         self._parts = {**parts, "policy": self.policy, "train_loader": train_loader}
         self._train = train_loader

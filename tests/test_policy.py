@@ -38,12 +38,16 @@ def run(policy: ValidationPolicy, clock: Clock, epochs: range, train: float, ful
         ({"every_epochs": 1}, "ffffffffff"),
         ({"every_epochs": 3}, "--f--f--f-"),
         ({"every_epochs": 3, "epochs": 10}, "--f--f--ff"),
-        ({"every_epochs": 2, "full_every": 3}, "-s-s-f-s-s"),
-        ({"every_epochs": 2, "full_every": 3, "epochs": 10}, "-s-s-f-s-f"),
+        ({"every_epochs": 1, "full_every": 1}, "ffffffffff"),
+        ({"every_epochs": 1, "full_every": 4}, "sssfsssfss"),
+        ({"every_epochs": 1, "full_every": 4, "epochs": 10}, "sssfsssfsf"),
+        ({"every_epochs": 2, "full_every": 4}, "-s-f-s-f-s"),
+        ({"every_epochs": 2, "full_every": 3}, "-s-f-f-s-f"),
+        ({"every_epochs": 4, "full_every": 2}, "---f---f--"),
     ],
 )
 def test_by_epochs(options, expected, clock):
-    """The last epoch always, and in full."""
+    """The last epoch always, and in full; so is the first validation behind so many epochs."""
     assert run(ValidationPolicy(clock=clock, **options), clock, range(10), 1, 1) == expected
 
 
@@ -57,6 +61,70 @@ def test_by_steps(at_once, expected):
     assert policy.after_epoch(0).due is False
 
 
+def decisions(policy: ValidationPolicy, epochs: range, steps: int = 4) -> str:
+    """A loop that asks behind each step and each epoch: an epoch is "..s.-" or the like.
+
+    A full stop or a letter for each step, then a dash or a letter for the epoch's end.
+    """
+
+    def letter(decision: Any, otherwise: str) -> str:
+        return otherwise if not decision else "f" if decision.full else "s"
+
+    return " ".join(
+        "".join([letter(policy.after_step(), ".") for _ in range(steps)])
+        + letter(policy.after_epoch(epoch), "-")
+        for epoch in epochs
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"every_steps": 4, "every_epochs": 1}, "...f- ...f- ...f- ...f-"),
+        ({"every_steps": 2, "every_epochs": 1}, ".f.f- .f.f- .f.f- .f.f-"),
+        ({"every_steps": 3, "every_epochs": 2}, "..f.- .f..f f..f- ..f.f"),
+        ({"every_steps": 2, "every_epochs": 1, "full_every": 1}, ".s.f- .s.f- .s.f- .s.f-"),
+        ({"every_steps": 2, "every_epochs": 1, "full_every": 2}, ".s.s- .s.f- .s.s- .s.f-"),
+        ({"every_steps": 2, "every_epochs": 1, "full_every": 3, "epochs": 4},
+         ".s.s- .s.s- .s.f- .s.f-"),
+        ({"every_steps": 4, "full_every": 2}, "...s- ...f- ...s- ...f-"),
+        ({"every_steps": 3, "full_every": 2}, "..s.- .s..- f..s- ..s.-"),
+        ({"every_steps": 8, "time_share": 0.9}, "....f ...f- ....f ...f-"),
+        ({"every_steps": 8, "epochs": 4}, "....- ...f- ....- ...f-"),
+        ({"every_steps": 7, "epochs": 4}, "....- ..f.- ....- .f..f"),
+    ],
+)  # fmt: skip
+def test_rules_that_fall_together_are_one_validation(options, expected):
+    """On an epoch's last step: of the whole set where any of them asks for that."""
+    policy = ValidationPolicy(**options, steps_per_epoch=4)
+    assert decisions(policy, range(4)) == expected
+
+
+def test_a_step_that_cannot_know_its_epoch_ends():
+    """Only there the whole set may come behind a subset; never the same again."""
+    options: dict[str, Any] = {"every_steps": 4, "every_epochs": 1}
+    assert decisions(ValidationPolicy(**options), range(2)) == "...f- ...f-"
+    assert decisions(ValidationPolicy(**options, full_every=2), range(3)) == "...s- ...sf ...s-"
+    # A length that is not what comes: epochs are left earlier, or go on.
+    for wrong in (3, 5):
+        policy = ValidationPolicy(**options, full_every=2, steps_per_epoch=wrong)
+        assert decisions(policy, range(3)) == "...s- ...sf ...s-"
+
+
+def test_a_policy_by_steps_that_is_not_told_of_them():
+    """It still validates behind epochs, each time."""
+    policy = ValidationPolicy(every_steps=4, every_epochs=1)
+    assert [policy.after_epoch(epoch).due for epoch in range(3)] == [True, True, True]
+
+
+def test_epochs_that_are_counted_anew():
+    """As for another training with the same policy."""
+    policy = ValidationPolicy(every_epochs=1, full_every=3)
+    assert [policy.after_epoch(epoch).full for epoch in (0, 1, 2, 0, 1, 2)] == [
+        False, False, True, True, False, True,
+    ]  # fmt: skip
+
+
 def test_by_time_stays_below_its_share(clock):
     """Epochs of 100 s, validations of 20 s: 5 % are one in four epochs."""
     policy = ValidationPolicy(time_share=0.05, clock=clock)
@@ -66,19 +134,23 @@ def test_by_time_stays_below_its_share(clock):
 
 
 def test_by_time_a_subset_comes_more_often(clock):
-    """It takes a tenth of the time."""
+    """It takes a tenth of the time; the whole set once in five epochs, as it fits."""
     policy = ValidationPolicy(time_share=0.05, full_every=5, clock=clock)
-    assert run(policy, clock, range(23), 100, 20) == "ssssfssss--fssssfssss-f"
+    assert run(policy, clock, range(23), 100, 20) == "ssssfssss--fss-fsss--fs"
     assert policy.share <= 0.05
 
 
 def test_early_stopping_validates_in_full():
     """Unless that was done just now."""
-    policy = ValidationPolicy(every_epochs=2, full_every=2, epochs=100)
+    policy = ValidationPolicy(every_epochs=2, full_every=4, epochs=100)
     assert not policy.after_epoch(0)
     assert policy.last().full
     assert not policy.last()
+    assert not policy.after_epoch(1).full
+    assert policy.last().full
     assert not policy.after_epoch(2)
+    assert policy.last()
+    policy.after_step()
     assert policy.last()
 
 
@@ -111,8 +183,33 @@ def test_a_resumed_run_decides_the_same(clock):
     second = ValidationPolicy(**options)
     second.load_state_dict(state)
     assert begun + run(second, clock, range(7, 20), 100, 50) == whole
-    with pytest.raises(ValueError, match="version 1, found None"):
+    with pytest.raises(ValueError, match="version 1 or 2, found None"):
         second.load_state_dict({})
+
+
+def test_a_run_that_is_resumed_within_an_epoch_decides_the_same():
+    """Its steps, where its epoch ends, and when the whole set is due."""
+    options: dict[str, Any] = {"every_steps": 2, "every_epochs": 1, "full_every": 3}
+    options["steps_per_epoch"] = 4
+    whole = ValidationPolicy(**options)
+    begun = decisions(whole, range(2)) + " " + str([whole.after_step().full for _ in range(3)])
+    second = ValidationPolicy(**options)
+    second.load_state_dict(whole.state_dict())
+    assert begun == ".s.s- .s.s- [False, False, False]"
+    assert decisions(second, range(2, 3), steps=1) == "f-"
+
+
+def test_a_state_that_counted_validations_is_read():
+    """Of version 1; the whole set comes with the next epoch."""
+    policy = ValidationPolicy(every_epochs=1, every_steps=3, full_every=4, steps_per_epoch=4)
+    policy.load_state_dict(
+        {
+            "version": 1, "validations": 7, "steps": 28, "training_seconds": 70.0,
+            "validation_seconds": 7.0, "full_seconds": 2.0, "subset_seconds": 0.5,
+        }
+    )  # fmt: skip
+    assert policy.share == pytest.approx(0.1, rel=1e-3)
+    assert decisions(policy, range(7, 9)) == ".s..f s..s-"
 
 
 def test_an_error_in_validation_counts_its_time(clock):
@@ -138,6 +235,7 @@ def test_an_error_in_validation_counts_its_time(clock):
         {"every_epochs": -1},
         {"every_epochs": 1, "epochs": 0},
         {"every_epochs": 1, "full_every": 0},
+        {"every_steps": 1, "steps_per_epoch": 0},
         {"time_share": 1.0},
         {"time_share": float("nan")},
         {"every_steps": -5},

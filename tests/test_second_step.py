@@ -174,7 +174,7 @@ def test_the_policy_decides(run, tmp_path, photo_store):
     training = run()
     dataset = LMDBDataset(photo_store, STILL)
     small = DataLoader(Subset(dataset, stratified_subset(dataset.targets, 6)), batch_size=5)
-    policy = ValidationPolicy(every_epochs=2, full_every=2, epochs=4)
+    policy = ValidationPolicy(every_epochs=2, full_every=4, epochs=4)
     second = SecondStep(
         tmp_path, training.train, small, epochs=4, parts=training.parts, policy=policy
     )
@@ -190,6 +190,20 @@ def test_the_policy_decides(run, tmp_path, photo_store):
         second.finish(epoch)
     assert seen == "-s-f"
     assert prepared == [0, 2, 2, 4]
+
+
+def test_a_step_and_an_epoch_that_end_together_are_validated_once(run, tmp_path):
+    """The policy is told how long an epoch is; of the whole set where that is due."""
+    training = run()
+    policy = ValidationPolicy(every_steps=6, every_epochs=1, full_every=2)
+    seen = []
+    with SecondStep(tmp_path, training.train, epochs=4, parts={}, policy=policy) as second:
+        for epoch in second.epochs():
+            found = [second.step() for _ in training.train]
+            found.append(second.validates(epoch))
+            seen += [(epoch, number, d.full) for number, d in enumerate(found) if d]
+            second.finish(epoch)
+    assert seen == [(0, 5, False), (1, 5, True), (2, 5, False), (3, 5, True)]
 
 
 def test_a_folder_in_use_can_be_refused(run, tmp_path):

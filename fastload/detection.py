@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastload.errors import RecordError
 from fastload.store import Objects, SampleLabels
+from fastload.store.run_masks import mask_of_runs
 
 __all__ = ["TARGET_FORMS", "collate_detection", "detection_target", "masks_of"]
 
@@ -104,21 +105,13 @@ def masks_of(objects: Objects, height: int, width: int) -> NDArray[np.bool_]:
         found, objects.masks, objects.polygons, objects.boxes, strict=True
     ):
         if len(runs):
-            mask[:] = _from_runs(runs, height, width)
+            mask[:] = mask_of_runs(runs, height, width)
         elif rings:
             mask[:] = _from_polygons(rings, height, width)
         else:
             left, top, right, bottom = np.clip(np.rint(box), 0, 1 << 31).astype(np.int64).tolist()
             mask[top:bottom, left:right] = True
     return found
-
-
-def _from_runs(runs: NDArray[np.uint32], height: int, width: int) -> NDArray[np.bool_]:
-    total = int(runs.sum(dtype=np.uint64))
-    if total != height * width:
-        raise RecordError(f"a mask of {total} pixels, expected {height} x {width}")
-    inside = np.arange(len(runs)) % 2 == 1
-    return np.repeat(inside, runs).reshape(width, height).T
 
 
 def _from_polygons(

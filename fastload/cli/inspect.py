@@ -3,33 +3,89 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
+from rich.console import Console
 
 from fastload.cli.choices import JSON, STORE
-from fastload.cli.exits import EXIT_HELP, guarded
+from fastload.cli.exits import EXIT_HELP, ExitCode, guarded
 from fastload.cli.figures import counts, findings, size
-from fastload.convert import Inspection, Severity
+from fastload.cli.histograms import histogram, histograms
+from fastload.convert import ContactSheet, Inspection, Severity, contact_sheet, plot_histograms
 from fastload.convert import inspect as inspect_store
+from fastload.convert.contact_sheet import MOST_PHOTOS
 from fastload.convert.names import printable
 
 __all__ = ["inspect"]
 
-CLASSES_SHOWN = 20
-BAR_WIDTH = 40
+EXAMPLES = """
+\b
+Examples:
+  fastload inspect photos.lmdb
+  fastload inspect photos.lmdb --contact-sheet sheet.png --count 25 --seed 7
+  fastload inspect photos.lmdb --histograms spread.png --json
+"""
 
 
-@click.command(epilog=EXIT_HELP)
+@click.command(epilog=EXAMPLES + EXIT_HELP)
 @STORE
+@click.option(
+    "--contact-sheet", "sheet", type=click.Path(dir_okay=False), metavar="OUT",
+    help="Draw some photos with their labels into the picture OUT, such as sheet.png.",
+)  # fmt: skip
+@click.option(
+    "--count", type=click.IntRange(1, MOST_PHOTOS), default=16, show_default=True,
+    help="Photos on the contact sheet.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True,
+    help="Which photos: the same number chooses the same.",
+)  # fmt: skip
+@click.option(
+    "--histograms", "plot", type=click.Path(dir_okay=False), metavar="OUT",
+    help="Draw the histograms into the picture OUT; needs matplotlib.",
+)  # fmt: skip
 @JSON
 @guarded
-def inspect(store: str, as_json: bool) -> None:
-    """Show what is in STORE: photos, sizes, codecs, classes, splits, problems."""
+def inspect(
+    store: str, sheet: str | None, count: int, seed: int, plot: str | None, as_json: bool
+) -> None:
+    """Show what is in STORE: photos, sizes, codecs, classes, splits, objects, problems.
+
+    Only the contact sheet reads photos. Photos and labels on it are turned upright.
+    """
     found = inspect_store(store)
+    if plot is not None:
+        plot_histograms(found, plot)
+    drawn = None if sheet is None else contact_sheet(store, sheet, count=count, seed=seed)
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))
+        document = found.as_json()
+        if drawn is not None:
+            document["contact_sheet"] = {
+                "samples": list(drawn.samples),
+                "problems": drawn.tally.as_json(Severity.PROBLEM),
+            }
+        click.echo(json.dumps(document, indent=2))
     else:
-        click.echo("\n".join(_lines(found)))
+        _show(found, drawn, [path for path in (plot, sheet) if path is not None])
+    if drawn is not None and drawn.tally.count(Severity.PROBLEM):
+        sys.exit(ExitCode.PARTLY)
+
+
+def _show(found: Inspection, drawn: ContactSheet | None, written: list[str]) -> None:
+    click.echo("\n".join(_lines(found)))
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(histogram(console, "Longer side, pixels", found.sides))
+    console.print(histograms(console, found.histograms))
+    if found.header.problems_count:
+        click.echo(f"{found.header.problems_count:,} files could not be packed:")
+        click.echo("\n".join(findings(found.tally, Severity.PROBLEM)))
+    if drawn is not None and drawn.tally.count(Severity.PROBLEM):
+        click.echo(f"{drawn.tally.count(Severity.PROBLEM):,} photos could not be drawn:")
+        click.echo("\n".join(findings(drawn.tally, Severity.PROBLEM)))
+    for path in written:
+        click.echo(f"written: {printable(path)}")
 
 
 def _lines(found: Inspection) -> list[str]:
@@ -52,23 +108,6 @@ def _lines(found: Inspection) -> list[str]:
         lines.append(f"  labels    {contents.objects:,} objects; labels {counts(contents.labels)}")
     if contents.with_warnings:
         lines.append(f"  {contents.with_warnings:,} photos decode with warnings")
-    lines += _histogram("Longer side in pixels:", found.sides)
-    if found.class_counts:
-        shown = dict(list(found.class_counts.items())[:CLASSES_SHOWN])
-        lines += _histogram(f"{len(found.class_counts):,} classes:", shown)
-        if len(found.class_counts) > CLASSES_SHOWN:
-            lines.append("  ... (--json has them all)")
-    if header.problems_count:
-        lines.append(f"{header.problems_count:,} files could not be packed:")
-        lines += findings(found.tally, Severity.PROBLEM)
+    if found.unclassed:
+        lines.append(f"  {found.unclassed:,} photos have no class")
     return lines
-
-
-def _histogram(title: str, values: dict[str, int]) -> list[str]:
-    largest = max(values.values(), default=0) or 1
-    names = {name: printable(name) for name in values}
-    width = min(30, max(map(len, names.values()), default=0))
-    return [title] + [
-        f"  {names[name]:{width}} {count:>9,} {'#' * round(BAR_WIDTH * count / largest)}".rstrip()
-        for name, count in values.items()
-    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fastload.convert.contact_sheet import ContactSheet, contact_sheet
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.histogram_plot import plot_histograms
+from fastload.convert.histograms import Histograms
 from fastload.convert.inspector import Inspection, inspect
 from fastload.convert.options import PackOptions
 from fastload.convert.packer import pack
@@ -12,7 +15,9 @@ from fastload.convert.unpacker import UnpackReport, unpack
 from fastload.convert.verifier import VerifyReport, verify
 
 __all__ = [
+    "ContactSheet",
     "Finding",
+    "Histograms",
     "Inspection",
     "PackOptions",
     "ProblemsFoundError",
@@ -21,8 +26,10 @@ __all__ = [
     "Summary",
     "UnpackReport",
     "VerifyReport",
+    "contact_sheet",
     "inspect",
     "pack",
+    "plot_histograms",
     "unpack",
     "verify",
 ]

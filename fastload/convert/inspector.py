@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.histograms import SIDE_BINS, Histograms, binned
 from fastload.convert.summary import Contents
 from fastload.store import Store, StoreHeader
 
 __all__ = ["Inspection", "inspect"]
-
-#: Upper ends of the histogram's bins: the longer side in pixels, the last one open.
-SIDE_BINS = (64, 128, 256, 384, 512, 640, 768, 1024, 1536, 2048, 4096)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,7 @@ class Inspection:
         sides: samples by the longer side in pixels: ``"<= 256"``, ..., ``"> 4096"``.
         sides_quantiles: smallest, median and largest (height, width), each on its own.
         turned: samples with an EXIF orientation other than upright.
+        histograms: of classes, sizes, and boxes.
         tally: the problems that packing reported, by kind.
     """
 
@@ -47,6 +46,7 @@ class Inspection:
     sides: dict[str, int]
     sides_quantiles: dict[str, tuple[int, int]]
     turned: int
+    histograms: Histograms
     tally: Tally
 
     def as_json(self) -> dict[str, Any]:
@@ -74,6 +74,7 @@ class Inspection:
             "longer_side_pixels": self.sides,
             "height_width": {key: list(value) for key, value in self.sides_quantiles.items()},
             "photos_with_orientation": self.turned,
+            "histograms": self.histograms.as_json(),
             "photos_with_warnings": contents.with_warnings,
             "problems_count": header.problems_count,
             "problems": self.tally.as_json(Severity.PROBLEM),
@@ -102,21 +103,15 @@ def inspect(store: str | os.PathLike[str]) -> Inspection:
             store_bytes=opened.path.stat().st_size,
             class_counts=dict(zip(header.class_names, counts.tolist(), strict=False)),
             unclassed=int(np.count_nonzero(classes < 0)),
-            sides=_histogram(np.maximum(height, width)),
+            sides=binned(np.maximum(height, width), SIDE_BINS),
             sides_quantiles=_quantiles(height, width),
             turned=int(np.count_nonzero(opened.column("orientation") > 1)),
+            histograms=Histograms.of(opened),
             tally=Tally(
                 Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason)
                 for problem in opened.problems
             ),
         )
-
-
-def _histogram(sides: NDArray[Any]) -> dict[str, int]:
-    places = np.searchsorted(SIDE_BINS, sides)
-    counts = np.bincount(places, minlength=len(SIDE_BINS) + 1).tolist()
-    labels = [f"<= {side}" for side in SIDE_BINS] + [f"> {SIDE_BINS[-1]}"]
-    return {label: count for label, count in zip(labels, counts, strict=True) if count}
 
 
 def _quantiles(height: NDArray[Any], width: NDArray[Any]) -> dict[str, tuple[int, int]]:

@@ -95,13 +95,21 @@ class Publication:
         self._file.transact(finish, len(header))
         return state
 
-    def rename(self, path: Path) -> None:
-        """Give the finished file its name, for good."""
+    def finish(self) -> None:
+        """Make the finished file one that can be opened, and safe from a power loss."""
         try:
             self._file.trim()
             self._lock.sync()
             # What cannot be opened must not take the place of what was there.
             Catalog(FileHandle(self._where), self._where)
+        except OSError as error:
+            raise PackError(
+                f"{self._where}: cannot be finished: {error}; run the same command again"
+            ) from error
+
+    def rename(self, path: Path) -> None:
+        """Give the finished file its name, for good."""
+        try:
             os.rename(self._lock.path, path)
             fsync_folder(path.parent)
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from fastload.disk import fsync_folder
-from fastload.errors import PackError, ResumeError, StoreFormatError
+from fastload.errors import PackError
 from fastload.records import Record
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.group import Group
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader
 from fastload.store.labels import SampleLabels
-from fastload.store.lmdb_file import LmdbFile
 from fastload.store.names import Names
-from fastload.store.pack_file import PackFile
-from fastload.store.pack_resume import read_progress, read_state
-from fastload.store.pack_state import PackPlan, PackState
-from fastload.store.partial import LockedFile, partial_path
+from fastload.store.pack_state import PackPlan
+from fastload.store.partial import partial_path
+from fastload.store.partial_store import PartialStore
 from fastload.store.problem import Problem
-from fastload.store.publish import Publication
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -87,24 +83,13 @@ class StoreWriter:
     ) -> None:
         self.path = Path(path).absolute()
         self.partial_path = partial_path(self.path)
-        self.resumed = False
         self._overwrite = overwrite
-        self._plan = PackPlan(_checked(header, files), tuple(columns), uuid.uuid4().hex)
-        self._files = files
-        self._state = PackState()
-        self._is_complete = False
-        self._label_bytes: dict[str, int] = {}
-        self._group = Group(self._plan.columns, self._plan.header)
+        plan = PackPlan(_checked(header, files), tuple(columns), uuid.uuid4().hex)
+        self._group = Group(plan.columns, plan.header)
         self._refuse_existing()
-        self._lock: LockedFile | None = LockedFile(self.partial_path)
-        self._file = PackFile(self._lock)
-        try:
-            if restart:
-                self._lock.truncate(0)
-            self._resume_or_begin(self._lock, resume)
-        except BaseException:
-            self.close()
-            raise
+        self._store = PartialStore(self.partial_path, plan, files, resume=resume, restart=restart)
+        self._is_open = True
+        self.resumed = self._store.resumed
 
     def _refuse_existing(self) -> None:
         if self.path.is_dir():
@@ -114,53 +99,30 @@ class StoreWriter:
                 f"{self.path}: exists already; choose another name, or ask for overwriting"
             )
 
-    def _resume_or_begin(self, lock: LockedFile, resume: bool) -> None:
-        if lock.size_bytes() and not resume:
-            raise PackError(f"{self.partial_path}: a half-packed store exists; resume or restart")
-        progress = read_progress(lock)
-        if progress is None:
-            lock.truncate(0)
-            plan = self._plan
-            self._file.begin(plan.to_json(), self._state.to_json(), self._files)
-            # So that a power loss cannot take the file's name while the packing goes on.
-            fsync_folder(self.path.parent)
-            return
-        differences = progress.plan.differences(self._plan.header, self._plan.columns)
-        if differences:
-            raise ResumeError(
-                f"{self.partial_path}: was begun otherwise ({'; '.join(differences)}); repeat the "
-                "command that began it, or start anew with --restart"
-            )
-        self.resumed = True
-        self._plan, self._state = progress.plan, progress.state
-        self._is_complete = progress.is_complete
-        self._file.trim()
-        self._label_bytes = self._publication().label_bytes()
-
     @property
     def header(self) -> WriterHeader:
         """As given."""
-        return self._plan.header
+        return self._store.plan.header
 
     @property
     def committed_count(self) -> int:
         """Samples as of the last commit."""
-        return self._state.count
+        return self._store.state.count
 
     @property
     def committed_problems_count(self) -> int:
         """Problems as of the last commit."""
-        return self._state.problems_count
+        return self._store.state.problems_count
 
     @property
     def committed_position(self) -> int:
         """Files of the source that are dealt with as of the last commit."""
-        return self._state.position
+        return self._store.state.position
 
     @property
     def count(self) -> int:
         """Samples, committed or not; the next ``append`` returns it."""
-        return self._state.count + self._group.count
+        return self._store.state.count + self._group.count
 
     @property
     def group_bytes(self) -> int:
@@ -170,11 +132,11 @@ class StoreWriter:
     @property
     def publishing(self) -> bool:
         """An earlier ``publish`` was interrupted: nothing can be added, only published."""
-        return self._state.publishing
+        return self._store.state.publishing
 
     def committed_names(self) -> Names:
         """The names of all committed samples."""
-        return self._publication().names()
+        return self._open_store().publication().names()
 
     def committed_column(self, name: str) -> NDArray[Any]:
         """A column's values for all committed samples, such as "source_size"; [N, *item_shape].
@@ -182,7 +144,7 @@ class StoreWriter:
         Raises:
             KeyError: no such column.
         """
-        return self._publication().column(name)
+        return self._open_store().publication().column(name)
 
     def append(
         self,
@@ -240,7 +202,7 @@ class StoreWriter:
             "warnings": warnings,
         }
         self._group.add(
-            index, record, name, format, values, extra or {}, self._state.formats, labels
+            index, record, name, format, values, extra or {}, self._store.state.formats, labels
         )
         return index
 
@@ -260,56 +222,22 @@ class StoreWriter:
                 kept: ``commit`` again once there is room, or ``close``.
             PackError: the disk failed otherwise; likewise.
         """
-        lock = self._check_open()
-        group, state = self._group, self._state
+        self._check_open()
+        state = self._store.state
         if position < state.position:
             raise ValueError(f"position: expected {state.position} or more, found {position}")
-        if group.is_empty and position == state.position:
-            return
-        next_state = replace(
-            state,
-            sequence=state.sequence + 1,
-            count=state.count + group.count,
-            problems_count=state.problems_count + len(group.problems),
-            position=position,
-            formats=state.formats + tuple(group.new_formats),
-        )
-        try:
-            group.write(self._file, state.count, next_state, self._label_bytes)
-        except BaseException as error:
-            # A signal, or a failure to report: the group may be in the file all the same.
-            if not self._is_committed(lock, next_state):
-                raise
-            self._advance(next_state)
-            if not isinstance(error, PackError):
-                raise
-        else:
-            self._advance(next_state)
+        if not self._group.is_empty or position != state.position:
+            self._store.commit(self._group, position)
 
-    def _advance(self, state: PackState) -> None:
-        """The group was committed."""
-        self._state = state
-        for name, added in self._group.label_bytes().items():
-            self._label_bytes[name] = self._label_bytes.get(name, 0) + added
-        self._group.clear()
-
-    def _is_committed(self, lock: LockedFile, state: PackState) -> bool:
-        """Whether the file has that state, and will have it after a power loss."""
-        self._file.close()
-        try:
-            file = LmdbFile(lock.descriptor, str(self.partial_path), cut_at_end=True)
-            if read_state(file, str(self.partial_path)) != state:
-                return False
-            lock.sync()
-        except (StoreFormatError, OSError):
-            return False
-        return True
-
-    def publish(self) -> Path:
+    def publish(self, check: Callable[[Path], object] | None = None) -> Path:
         """Write the columns and the header, and rename the partial file to ``path``.
 
         All samples must be committed. Killed in the middle, it can be called again by the next
         writer. The writer is closed afterwards.
+
+        Args:
+            check: called with the path of the finished store before it takes its name; what it
+                raises keeps the store from being published.
 
         Returns:
             the store's path.
@@ -318,27 +246,21 @@ class StoreWriter:
             PackError: samples wait for ``commit``, ``path`` came into being, or the disk failed.
             NoSpaceError: the disk or quota is full; the partial file is intact.
         """
-        self._lock_or_raise()
+        store = self._open_store()
         if not self._group.is_empty:
             raise PackError(
                 f"{self.path}: {self._group.count} samples and {len(self._group.problems)} "
                 "problems wait for commit(); commit them before publish()"
             )
         self._refuse_existing()
-        publication = self._publication()
-        if not self._is_complete:
-            self._state = publication.write()
-            self._is_complete = True
-        publication.rename(self.path)
+        store.publish(self.path, check)
         self.close()
         return self.path
 
     def close(self) -> None:
         """Drop what is not committed and leave the partial file for a later writer. Idempotent."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            self._file.close()
-            lock.close()
+        self._is_open = False
+        self._store.close()
 
     def discard(self) -> None:
         """Delete the partial file, and close.
@@ -347,26 +269,20 @@ class StoreWriter:
             PackError: the writer was closed.
             OSError: the file cannot be deleted.
         """
-        self._lock_or_raise()
-        self.partial_path.unlink()
+        self._open_store().discard()
         self.close()
 
-    def _publication(self) -> Publication:
-        return Publication(self._lock_or_raise(), self._file, self._plan, self._state)
-
-    def _lock_or_raise(self) -> LockedFile:
-        if self._lock is None:
+    def _open_store(self) -> PartialStore:
+        if not self._is_open:
             raise PackError(f"{self.path}: the writer was closed; make another")
-        return self._lock
+        return self._store
 
-    def _check_open(self) -> LockedFile:
-        lock = self._lock_or_raise()
-        if self._state.publishing:
+    def _check_open(self) -> None:
+        if self._open_store().state.publishing:
             raise PackError(
                 f"{self.partial_path}: its publishing has begun, nothing can be added: call "
                 "publish(), or start anew with restart"
             )
-        return lock
 
     def __enter__(self) -> Self:
         return self

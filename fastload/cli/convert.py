@@ -15,7 +15,7 @@ from fastload.cli.report_file import FindingsFile
 from fastload.convert import PackOptions, ProblemsFoundError, Severity, Summary, pack
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.names import printable
-from fastload.convert.options import TILE_CHOICES
+from fastload.convert.options import DEFAULT_QUALITY, FORMATS, TILE_CHOICES
 from fastload.convert.sources import LAYOUTS, PROFILES
 from fastload.convert.summary import Contents
 from fastload.convert.targets import is_inside
@@ -28,6 +28,7 @@ Examples:
   fastload convert photos/ photos.lmdb
   fastload convert imagenet/ imagenet.lmdb --split-stores --problems bad.jsonl
   fastload convert coco128.yaml coco128.lmdb --labels yolov5
+  fastload convert photos/ small.lmdb --max-side 512 --quality 90
   fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
 """
 
@@ -61,6 +62,25 @@ Examples:
     show_default=True,
     help="Transcode JPEGs, without loss, to tiles that can be decoded alone; or keep all "
     "files' own bytes.",
+)
+@click.option(
+    "--max-side",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Reduce photos whose longer side has more pixels, and encode them anew, as JPEG: their "
+    "own bytes are not in OUT.",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help=f"Of the JPEGs that --max-side makes.  [default: {DEFAULT_QUALITY}]",
+)
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="original",
+    show_default=True,
+    help="Keep files; or only their pixels, which take far more room and no decoding.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists, once all is packed.")
 @click.option(
@@ -100,6 +120,9 @@ def convert(
     labels: str,
     split_stores: bool,
     tile: str,
+    max_side: int | None,
+    quality: int | None,
+    format: str,
     overwrite: bool,
     restart: bool,
     strict: bool,
@@ -116,14 +139,19 @@ def convert(
     SOURCE is a folder with a folder a class (as torchvision's ImageFolder wants it), train/val/test
     folders with those in them, or just photos; or a YOLO, COCO or Pascal VOC data set: its folder,
     or its yaml or JSON; or a table or list of paths. docs/layouts.md describes each. Every file's
-    bytes can be had back. Run again after whatever interrupted it, the command goes on where it
-    was; nothing in SOURCE is written.
+    bytes can be had back, unless --max-side or --format raw give them up. Run again after whatever
+    interrupted it, the command goes on where it was; nothing in SOURCE is written.
     """
     if problems is not None and is_inside(problems, source):
         raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")
+    if quality is not None and (max_side is None or format == "raw"):
+        raise click.UsageError("--quality: it is that of the JPEGs which --max-side makes")
     options = PackOptions(
         layout=layout,
         tile=tile,
+        max_side=max_side or 0,
+        quality=quality or DEFAULT_QUALITY,
+        format=format,
         labels=labels,
         follow_links=follow_links,
         extensions=extensions,
@@ -164,6 +192,7 @@ def _lines(summary: Summary) -> list[str]:
             + (f", {counts(contents.splits)}" if contents.splits else ""),
             f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
             f"  codecs   {counts(contents.codecs)}",
+            *_given_up(contents),
             *_labels(contents),
             f"  this run {_rate(summary)}",
         ]
@@ -180,6 +209,19 @@ def _lines(summary: Summary) -> list[str]:
         if tally.count(severity):
             lines += [title, *findings(tally, severity, details=severity is Severity.NOTE)]
     return lines
+
+
+def _given_up(contents: Contents) -> list[str]:
+    """What is said of photos whose files are not in the store."""
+    changes = {
+        "made smaller": contents.reduced,
+        "as their pixels": contents.codecs.get("raw", 0),
+    }
+    return [
+        f"  changed  {count:,} photos {what}: their own files are not in the store"
+        for what, count in changes.items()
+        if count
+    ]
 
 
 def _labels(contents: Contents) -> list[str]:

@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from fastload.convert.budget import ByteBudget, GivenUpError
 from fastload.convert.files import FileBytes
@@ -15,9 +16,11 @@ from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
 from fastload.convert.ordered import ordered
+from fastload.convert.originals import original_columns
 from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.convert.progress import Progress, Throttled
 from fastload.convert.resume import skip_committed
+from fastload.convert.scaled_labels import scaled_labels
 from fastload.convert.sources import Source, SourceItem
 from fastload.errors import FastloadError, PackError
 from fastload.store import Problem, StoreWriter
@@ -58,7 +61,14 @@ class PackJob:
         self._on_finding = on_finding
         self._held = ByteBudget(HELD_BYTES)
         self._decoding = ByteBudget(_decode_limit_bytes())
-        self._packer = PhotoPacker(tile=options.tile != "never", decode_budget=self._decoding)
+        self._packer = PhotoPacker(
+            tile=options.tile != "never",
+            max_side=options.max_side,
+            quality=options.quality,
+            raw=options.format == "raw",
+            decode_budget=self._decoding,
+        )
+        self._keeps_originals = bool(original_columns(options.content()))
         self._position = writer.committed_position
         self._committed_at = time.monotonic()
         #: Photos packed by this job, and their bytes; not those of an earlier run.
@@ -105,18 +115,18 @@ class PackJob:
             cancel=self._cancel,
         )
         for ticket, (item, outcome) in enumerate(results):
-            file_bytes = label_bytes = 0
+            file_bytes = held_bytes = 0
             if isinstance(outcome, Finding):
                 self._on_finding(outcome)
                 if outcome.severity is Severity.PROBLEM:
                     self.writer.report(Problem(outcome.name, outcome.detail, outcome.kind))
                     self._position += 1
             elif isinstance(item, SourceItem):
-                file_bytes, label_bytes = len(outcome[0].data), _label_bytes(outcome[2])
+                file_bytes, held_bytes = len(outcome[0].data), _held_bytes(*outcome)
                 self._append(item, *outcome)
                 self._position += 1
             del outcome
-            self._held.release(2 * file_bytes + label_bytes, next_ticket=ticket + 1)
+            self._held.release(held_bytes, next_ticket=ticket + 1)
             progress.advance(isinstance(item, SourceItem), file_bytes)
             self._commit_if_due()
 
@@ -134,6 +144,7 @@ class PackJob:
             content_hash=photo.content_hash,
             warnings=photo.warnings,
             labels=None if labelled is None else labelled.labels,
+            extra=photo.original.columns() if self._keeps_originals else None,
         )
         self.photos += 1
         self.source_bytes += len(file.data)
@@ -171,7 +182,7 @@ class PackJob:
         try:
             file = self._source.read(item, self._options.max_file_bytes, admit)
             photo = self._packer.pack(file.data)
-            labelled = self._source.label(item, _size(photo))
+            labelled = self._label(item, photo)
         except RefusedError as refused:
             self._held.release(held)
             return refused.finding(item.name)
@@ -183,11 +194,21 @@ class PackJob:
                 f"{where}: {type(error).__name__}: {error}; this is a bug in "
                 "fastload: please report it with that file"
             ) from error
-        # A file that was read a second time may have another size than was admitted.
-        self._held.release(held - 2 * len(file.data))
-        # Labels are held already; those behind wait until there is room for these.
-        self._held.acquire(_label_bytes(labelled), ticket)
+        # Held already; those behind wait until there is room for what was not admitted.
+        more = _held_bytes(file, photo, labelled) - held
+        self._held.acquire(max(more, 0), ticket)
+        self._held.release(max(-more, 0))
         return file, photo, labelled
+
+    def _label(self, item: SourceItem, photo: PackedPhoto) -> Labelled | None:
+        """What the source says, in pixels of the record."""
+        record, original = photo.record, photo.original
+        before = PhotoSize(original.height, original.width, record.orientation)
+        labelled = self._source.label(item, before)
+        if labelled is None:
+            return None
+        after = PhotoSize(record.height, record.width, record.orientation)
+        return replace(labelled, labels=scaled_labels(labelled.labels, before, after))
 
     def _problem_of(self, item: SourceItem) -> Finding | None:
         try:
@@ -201,15 +222,13 @@ class PackJob:
         self._decoding.cancel()
 
 
-def _size(photo: PackedPhoto) -> PhotoSize:
-    record = photo.record
-    return PhotoSize(record.height, record.width, record.orientation)
-
-
-def _label_bytes(labelled: Labelled | None) -> int:
-    """About what a photo's labels hold: a number of four characters becomes one of 8 bytes."""
-    file = None if labelled is None else labelled.labels.file
-    return 0 if file is None else 4 * len(file.text)
+def _held_bytes(file: FileBytes, photo: PackedPhoto, labelled: Labelled | None) -> int:
+    """What a photo that waits for its turn holds: a number of four characters in its labels becomes
+    one of 8 bytes.
+    """
+    text = None if labelled is None else labelled.labels.file
+    labels = 0 if text is None else 4 * len(text.text)
+    return len(file.data) + len(photo.record.head) + len(photo.record.body) + labels
 
 
 def _decode_limit_bytes() -> int:

@@ -8,9 +8,11 @@ from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.ordered import available_cores
 from fastload.convert.sources import LAYOUTS, PROFILES
 
-__all__ = ["TILE_CHOICES", "PackOptions"]
+__all__ = ["DEFAULT_QUALITY", "FORMATS", "TILE_CHOICES", "PackOptions"]
 
 TILE_CHOICES = ("auto", "never")
+FORMATS = ("original", "raw")
+DEFAULT_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class PackOptions:
         layout: how the source is laid out; "auto" finds it out.
         tile: "auto" transcodes each JPEG to tiles where that loses nothing, "never" keeps all
             files' own bytes.
+        max_side: photos whose longer side has more pixels are reduced to that and encoded anew, as
+            JPEG; their files are not in the store. 0: no photo is.
+        quality: of those JPEGs, 1..100, as Pillow counts it.
+        format: "original" keeps files; "raw" only their pixels, which need no decoding and far more
+            room.
         labels: the client whose rules for doubtful YOLO labels count: "ultralytics" or "yolov5".
         follow_links: follow links and paths that lead out of the source.
         extensions: endings to pack beside those that torchvision packs.
@@ -33,6 +40,9 @@ class PackOptions:
 
     layout: str = "auto"
     tile: str = "auto"
+    max_side: int = 0
+    quality: int = DEFAULT_QUALITY
+    format: str = "original"
     labels: str = "ultralytics"
     follow_links: bool = False
     extensions: tuple[str, ...] = ()
@@ -49,6 +59,12 @@ class PackOptions:
             raise ValueError(f"labels: expected one of {PROFILES}, found {self.labels!r}")
         if self.tile not in TILE_CHOICES:
             raise ValueError(f"tile: expected one of {TILE_CHOICES}, found {self.tile!r}")
+        if self.format not in FORMATS:
+            raise ValueError(f"format: expected one of {FORMATS}, found {self.format!r}")
+        if self.max_side < 0:
+            raise ValueError(f"max_side: expected 0 (no limit) or more, found {self.max_side}")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"quality: expected 1 to 100, found {self.quality}")
         if self.workers < 0:
             raise ValueError(f"workers: expected 0 (all cores) or more, found {self.workers}")
         if not 1 <= self.max_file_bytes <= MAX_FILE_BYTES:
@@ -63,10 +79,13 @@ class PackOptions:
 
     def content(self) -> dict[str, str | int | bool | None]:
         """Those that shape the content: a packing is only resumed with the same."""
+        smaller = {"max_side": self.max_side, "quality": self.quality} if self.max_side else {}
         return {
             "layout": self.layout,
             "tile": self.tile,
             "follow_links": self.follow_links,
             "extensions": ",".join(self.extensions),
             "max_file_bytes": self.max_file_bytes,
+            **smaller,
+            **({} if self.format == "original" else {"format": self.format}),
         }

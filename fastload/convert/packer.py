@@ -13,6 +13,7 @@ from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.job import PackJob
 from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
+from fastload.convert.originals import original_columns
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.sources import Source, find_source
@@ -25,7 +26,7 @@ from fastload.convert.summary import (
 )
 from fastload.convert.targets import Target, check_target, plan_targets
 from fastload.errors import SourceError
-from fastload.store import Store, StoreWriter, WriterHeader
+from fastload.store import PHOTO_COLUMNS, Store, StoreWriter, WriterHeader
 from fastload.version import __version__
 
 __all__ = ["pack"]
@@ -141,6 +142,7 @@ def _writer(target: Target, options: PackOptions) -> StoreWriter:
     return StoreWriter(
         target.path,
         header,
+        columns=(*PHOTO_COLUMNS, *original_columns(options.content())),
         files=source.files,
         restart=options.restart,
         overwrite=options.overwrite,

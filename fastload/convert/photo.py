@@ -2,7 +2,8 @@
 
 A photo is packed exactly where torchvision's ImageFolder would give pixels for it, that is, where
 ``PIL.Image.open(file).convert("RGB")`` does: JPEGs that the core reads as Pillow does keep their
-bytes in a form that the core decodes, everything else keeps them for Pillow.
+bytes in a form that the core decodes, everything else keeps them for Pillow. Only where that is
+asked for, a photo is kept as something else: reduced and encoded anew, or as its pixels.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from PIL import Image, UnidentifiedImageError
 from fastload import _core
 from fastload.convert.budget import ByteBudget
 from fastload.convert.findings import RefusedError
+from fastload.convert.originals import Original
+from fastload.convert.smaller import encoded, reduced
 from fastload.convert.sniff import SNIFF_BYTES, format_by_bytes
 from fastload.errors import DecodeError, LimitError, NotTileableError
 from fastload.records import Codec, Record, pack_restore_block
@@ -53,13 +56,16 @@ class PackedPhoto:
         record: with index 0.
         format: the file's format, as Pillow names it.
         warnings: how many libjpeg gave.
-        content_hash: XXH3-128 of the file's bytes, 16 bytes.
+        content_hash: XXH3-128, 16 bytes, of the file that the record keeps; where it keeps none,
+            of the original.
+        original: the file that was given.
     """
 
     record: Record
     format: str
     warnings: int
     content_hash: bytes
+    original: Original
 
 
 class PhotoPacker:
@@ -68,14 +74,27 @@ class PhotoPacker:
     Args:
         tile: transcode JPEGs to tiles where that loses nothing; False: keep all files' own bytes.
         tile_width: pixels aimed at for a tile.
+        max_side: photos whose longer side has more pixels are reduced to that; 0: none is.
+        quality: of the JPEGs that those become.
+        raw: keep the pixels, not the file.
         decode_budget: bounds the memory of decoding; None: no bound.
     """
 
     def __init__(
-        self, *, tile: bool = True, tile_width: int = 32, decode_budget: ByteBudget | None = None
+        self,
+        *,
+        tile: bool = True,
+        tile_width: int = 32,
+        max_side: int = 0,
+        quality: int = 90,
+        raw: bool = False,
+        decode_budget: ByteBudget | None = None,
     ) -> None:
         self._tile = tile
         self._tile_width = tile_width
+        self._max_side = max_side
+        self._quality = quality
+        self._raw = raw
         self._budget = decode_budget
         Image.init()  # loads Pillow's plugins once, here, rather than in several threads
 
@@ -90,13 +109,31 @@ class PhotoPacker:
         image = _open(data)
         width, height = image.size
         with self._memory(height * width * _DECODE_BYTES_A_PIXEL):
+            if image.format not in ("JPEG", "MPO"):
+                _guarded(image.load)  # it may turn a TIFF upright
+                width, height = image.size
+            original = Original(len(data), _core.xxh3_128(data), height, width)
+            if 0 < self._max_side < max(height, width):
+                data, image = self._reduced(data, image)
+            if self._raw:
+                return _pixels(image, original)
             if image.format in ("JPEG", "MPO"):
-                photo = self._jpeg(data, image.format)
+                photo = self._jpeg(data, image.format, original)
                 if photo is not None:
                     return photo
-            return _other(data, image)
+            return _other(data, image, original)
 
-    def _jpeg(self, data: bytes, format_name: str) -> PackedPhoto | None:
+    def _reduced(self, data: bytes, image: Image.Image) -> tuple[bytes, Image.Image]:
+        """The photo at a smaller size: its file, and the image of that."""
+        format_name = image.format
+        smaller = _guarded(lambda: reduced(image, self._max_side))
+        if self._raw:
+            smaller.format = format_name
+            return data, smaller
+        data = _guarded(lambda: encoded(smaller, self._quality))
+        return data, _open(data)
+
+    def _jpeg(self, data: bytes, format_name: str, original: Original) -> PackedPhoto | None:
         """The photo as the core can decode it, or None where only Pillow may be able to."""
         try:
             header = _core.jpeg_header(data)
@@ -109,7 +146,7 @@ class PhotoPacker:
             raise RefusedError("limit", str(error)) from None
         except DecodeError:
             return None
-        return PackedPhoto(record, format_name, warning_count, _core.xxh3_128(data))
+        return PackedPhoto(record, format_name, warning_count, _core.xxh3_128(data), original)
 
     def _tiles(self, data: bytes, header: _core.JpegHeader) -> Record | None:
         if not self._tile:
@@ -151,18 +188,32 @@ def _own_bytes(data: bytes, header: _core.JpegHeader, height: int, width: int) -
     )
 
 
-def _other(data: bytes, image: Image.Image) -> PackedPhoto:
+def _pixels(image: Image.Image, original: Original) -> PackedPhoto:
+    """The photo as its pixels."""
+    format_name = image.format or "unknown"
+    converted = _guarded(lambda: image.convert("RGB"))
+    orientation = _orientation(image)
+    width, height = converted.size
+    gray = image.mode in ("1", "L")
+    record = Record(Codec.RAW, orientation, gray, 0, height, width, 0, b"", converted.tobytes())
+    return PackedPhoto(record, format_name, 0, original.content_hash, original)
+
+
+def _other(data: bytes, image: Image.Image, original: Original) -> PackedPhoto:
     """The photo as Pillow decodes it, proved by decoding it."""
     format_name = image.format or "unknown"
     converted = _guarded(lambda: image.convert("RGB"))
-    # Asked for after decoding: Pillow turns a TIFF upright as it loads it, and drops the tag.
-    orientation: object = _guarded(lambda: image.getexif().get(_ORIENTATION_TAG, 0), fallback=0)
-    if not isinstance(orientation, int) or not 0 <= orientation <= 8:
-        orientation = 0
+    orientation = _orientation(image)
     width, height = converted.size
     gray = image.mode in ("1", "L")
     record = Record(Codec.OTHER, orientation, gray, 0, height, width, len(data), b"", data)
-    return PackedPhoto(record, format_name, 0, _core.xxh3_128(data))
+    return PackedPhoto(record, format_name, 0, _core.xxh3_128(data), original)
+
+
+def _orientation(image: Image.Image) -> int:
+    """A decoded image's: Pillow turns a TIFF upright as it loads it, and drops the tag."""
+    found: object = _guarded(lambda: image.getexif().get(_ORIENTATION_TAG, 0), fallback=0)
+    return found if isinstance(found, int) and 0 <= found <= 8 else 0
 
 
 def _open(data: bytes) -> Image.Image:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import printable
+from fastload.convert.originals import original_columns, original_name
 from fastload.convert.sources import Source, SourceItem
 from fastload.errors import ResumeError
 from fastload.store import StoreWriter
@@ -43,8 +44,9 @@ def skip_committed(
         ResumeError: the source is not as it was.
     """
     names = writer.committed_names()
+    size = original_name("source_size", _further(writer))
     columns = [writer.committed_column(name)
-               for name in ("class_id", "split", "source_size", "source_mtime_ns")]  # fmt: skip
+               for name in ("class_id", "split", size, "source_mtime_ns")]  # fmt: skip
     described = source.annotations
     has_labels = described is not None and (described.objects or described.label_files)
     labels = _CommittedLabels(writer) if has_labels else None
@@ -86,7 +88,8 @@ class _CommittedLabels:
 
     def __init__(self, writer: StoreWriter) -> None:
         self._writer = writer
-        columns = [writer.committed_column(name) for name in ("height", "width", "orientation")]
+        sides = [original_name(side, _further(writer)) for side in ("height", "width")]
+        columns = [writer.committed_column(name) for name in (*sides, "orientation")]
         self._sizes = columns
         self._files: tuple[NDArray[Any], NDArray[Any]] | None = None
         annotations = writer.header.annotations
@@ -113,6 +116,10 @@ class _CommittedLabels:
                     self._writer, f"labels of {printable(name)} have changed since they were packed"
                 )
         return labelled.findings
+
+
+def _further(writer: StoreWriter) -> list[str]:
+    return [column.name for column in original_columns(writer.header.options)]
 
 
 def _changed(writer: StoreWriter, what: str) -> ResumeError:

@@ -14,6 +14,7 @@ from fastload import _core
 from fastload.convert.files import FileBytes, read_original
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.names import unsafe_reason
+from fastload.convert.originals import original_name
 from fastload.errors import FastloadError
 from fastload.picture import open_picture
 from fastload.records import Codec, Record, decode_record, source_bytes
@@ -48,6 +49,10 @@ class SampleChecker:
             store.column(name)
         self._columns = {name: store.column(name) for name in _COLUMNS}
         self._hashes = store.column("content_hash")
+        self._packed_sizes, self._packed_hashes = (
+            store.column(original_name(name, store.column_names))
+            for name in ("source_size", "content_hash")
+        )
         follow_links = bool(store.header.options.get("follow_links"))
         self._original = original or partial(read_original, root or "", follow_links=follow_links)
 
@@ -81,7 +86,7 @@ class SampleChecker:
             yield Finding(self._store.names[index], Severity.PROBLEM, "record", str(error))
             return
         for file in files if self._root is not None else ():
-            for kind, detail in self._source_differences(file.name, file.text):
+            for kind, detail in self._file_differences(file.name, file.text):
                 yield Finding(file.name, Severity.PROBLEM, kind, detail)
 
     def _differences(
@@ -98,8 +103,15 @@ class SampleChecker:
         if pixels is not None and pixels.size != (record.width, record.height):
             found = f"width, height {pixels.size}, not {(record.width, record.height)}"
             yield "size", f"sample {index} decodes to {found}"
-        if record.codec is Codec.RAW:
-            return
+        if record.codec is not Codec.RAW:
+            yield from self._restore_differences(index, record, pixels)
+        if self._root is not None:
+            size, packed = int(self._packed_sizes[index]), self._packed_hashes[index].tobytes()
+            yield from self._source_differences(name, size, packed)
+
+    def _restore_differences(
+        self, index: int, record: Record, pixels: Image.Image | None
+    ) -> Iterator[tuple[str, str]]:
         try:
             original = source_bytes(record)
         except FastloadError as error:
@@ -109,8 +121,6 @@ class SampleChecker:
             yield "restore", f"sample {index}: not the bytes of the file that was packed"
         if self._deep and pixels is not None and not _same_pixels(pixels, original):
             yield "pixels", f"sample {index}: not the pixels that Pillow decodes from the file"
-        if self._root is not None:
-            yield from self._source_differences(name, original)
 
     def attached(self) -> Iterator[Finding]:
         """What is wrong with the attached files."""
@@ -124,7 +134,7 @@ class SampleChecker:
             # A yaml may lie outside the folder that it describes.
             path = os.path.join(self._root or "", file.name)
             if self._root is not None and ("/" in file.name or os.path.lexists(path)):
-                for kind, detail in self._source_differences(file.name, data):
+                for kind, detail in self._file_differences(file.name, data):
                     yield Finding(file.name, Severity.PROBLEM, kind, detail)
 
     def _column_differences(self, index: int, record: Record) -> Iterator[tuple[str, str]]:
@@ -136,7 +146,12 @@ class SampleChecker:
                     f"sample {index}: {column} is {expected} in the record, {found} in the column",
                 )
 
-    def _source_differences(self, name: str, original: bytes) -> Iterator[tuple[str, str]]:
+    def _file_differences(self, name: str, packed: bytes) -> Iterator[tuple[str, str]]:
+        return self._source_differences(name, len(packed), _core.xxh3_128(packed))
+
+    def _source_differences(
+        self, name: str, size_bytes: int, content_hash: bytes
+    ) -> Iterator[tuple[str, str]]:
         reason = unsafe_reason(name)
         if reason is not None:
             yield "unsafe-name", reason
@@ -146,10 +161,10 @@ class SampleChecker:
         except RefusedError as refused:
             yield "source-missing", f"the file in the source: {refused.detail}"
             return
-        if file.data != original:
+        if len(file.data) != size_bytes or _core.xxh3_128(file.data) != content_hash:
             yield (
                 "source-differs",
-                f"{len(file.data):,} bytes, not the {len(original):,} that were packed",
+                f"{len(file.data):,} bytes, not the {size_bytes:,} that were packed",
             )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.originals import original_name, reduced_photos
 from fastload.convert.sniff import format_by_extension
 from fastload.errors import PackError
 from fastload.records import Codec
@@ -31,6 +32,7 @@ class Contents:
         formats: samples by the file's format.
         splits: samples by split; empty without splits.
         with_warnings: samples that libjpeg warned about.
+        reduced: samples whose photo is smaller than that in the source, and encoded anew.
         labels: samples by the state of their labels, in lower case; empty without labels.
         objects: labelled objects.
     """
@@ -42,6 +44,7 @@ class Contents:
     formats: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     with_warnings: int = 0
+    reduced: int = 0
     labels: dict[str, int] = field(default_factory=dict)
     objects: int = 0
 
@@ -53,7 +56,7 @@ class Contents:
         labels = {} if annotations is None else _count(annotations.states, _state_name)
         return cls(
             photos=len(store),
-            source_bytes=int(column("source_size").sum()),
+            source_bytes=int(column(original_name("source_size", store.column_names)).sum()),
             record_bytes=int(column("length").sum()),
             codecs=_count(column("codec"), lambda code: Codec(code).name.lower()),
             formats=_count(column("format"), lambda code: header.formats[code]),
@@ -61,6 +64,7 @@ class Contents:
             if header.split_names
             else {},
             with_warnings=int(np.count_nonzero(column("warnings"))),
+            reduced=int(np.count_nonzero(reduced_photos(store))),
             labels=labels,
             objects=0 if annotations is None else len(annotations.class_ids),
         )
@@ -74,6 +78,7 @@ class Contents:
             _merge(self.formats, other.formats),
             _merge(self.splits, other.splits),
             self.with_warnings + other.with_warnings,
+            self.reduced + other.reduced,
             _merge(self.labels, other.labels),
             self.objects + other.objects,
         )
@@ -137,6 +142,7 @@ class Summary:
             "codecs": self.contents.codecs,
             "formats": self.contents.formats,
             "photos_with_warnings": self.contents.with_warnings,
+            "photos_reduced": self.contents.reduced,
             "labels": self.contents.labels,
             "objects": self.contents.objects,
             "seconds": round(self.seconds, 3),
@@ -174,7 +180,7 @@ def misnamed(store: Store) -> Iterator[Finding]:
     """A note on each photo whose name promises another format than its bytes have."""
     formats, names = store.header.formats, store.names
     column = store.column("format")
-    for index in range(len(store)):
+    for index in np.flatnonzero(~reduced_photos(store)).tolist():
         name, found = names[index], formats[column[index]]
         expected = format_by_extension(name)
         if expected and expected != ("JPEG" if found == "MPO" else found):

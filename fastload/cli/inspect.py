@@ -14,8 +14,8 @@ from fastload.cli.figures import counts, findings, size
 from fastload.cli.histograms import histogram, histograms
 from fastload.convert import ContactSheet, Inspection, Severity, contact_sheet, plot_histograms
 from fastload.convert import inspect as inspect_store
-from fastload.convert.contact_sheet import MOST_PHOTOS
 from fastload.convert.names import printable
+from fastload.convert.sheet import MOST_PHOTOS
 
 __all__ = ["inspect"]
 

@@ -35,8 +35,9 @@ class ExitCode(IntEnum):
 EXIT_HELP = """
 \b
 Exit codes: 0 all is well; 1 an error stopped it; 2 wrong usage;
-3 nothing was published (convert --strict), or differences were found
-(verify); 4 done, but some files could not be packed or given back;
+3 nothing was published (convert --strict), differences were found
+(verify), or photos leak (duplicates); 4 done, but some files could not
+be packed or given back;
 130, 143, 129 interrupted by Ctrl-C, SIGTERM, SIGHUP.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fastload.cli.convert import convert
+from fastload.cli.duplicates import duplicates
 from fastload.cli.inspect import inspect
 from fastload.cli.unpack import unpack
 from fastload.cli.verify import verify
@@ -19,5 +20,5 @@ def main() -> None:
     """Photos packed into one LMDB file, for training."""
 
 
-for _command in (convert, inspect, verify, unpack):
+for _command in (convert, duplicates, inspect, verify, unpack):
     main.add_command(_command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastload.convert.contact_sheet import ContactSheet, contact_sheet
+from fastload.convert.duplicate_finder import duplicates
+from fastload.convert.duplicate_report import DuplicateReport
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.histogram_plot import plot_histograms
 from fastload.convert.histograms import Histograms
@@ -10,12 +11,14 @@ from fastload.convert.inspector import Inspection, inspect
 from fastload.convert.options import PackOptions
 from fastload.convert.packer import pack
 from fastload.convert.progress import Progress
+from fastload.convert.sheet import ContactSheet, contact_sheet
 from fastload.convert.summary import ProblemsFoundError, Summary
 from fastload.convert.unpacker import UnpackReport, unpack
 from fastload.convert.verifier import VerifyReport, verify
 
 __all__ = [
     "ContactSheet",
+    "DuplicateReport",
     "Finding",
     "Histograms",
     "Inspection",
@@ -27,6 +30,7 @@ __all__ = [
     "UnpackReport",
     "VerifyReport",
     "contact_sheet",
+    "duplicates",
     "inspect",
     "pack",
     "plot_histograms",

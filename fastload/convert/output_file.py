@@ -27,7 +27,7 @@ def picture_format(path: str | os.PathLike[str]) -> str:
     return found
 
 
-def write_output(path: str | os.PathLike[str], data: bytes, store: Path) -> None:
+def write_output(path: str | os.PathLike[str], data: bytes, store: str | os.PathLike[str]) -> None:
     """Make or replace the file ``path``, whole or not at all; never the store itself.
 
     Raises:
@@ -35,7 +35,7 @@ def write_output(path: str | os.PathLike[str], data: bytes, store: Path) -> None
         OSError: it cannot be written.
     """
     target = Path(path)
-    if target.exists() and target.samefile(store):
+    if os.path.exists(store) and target.exists() and target.samefile(store):
         raise PackError(f"{target}: is the store itself; choose another name")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -64,9 +65,25 @@ def _coco(root: Path) -> None:
     (root / "all.json").write_text(json.dumps(values))
 
 
+def _webdataset(root: Path) -> None:
+    """The photos in tars, with a class and a caption each, and no longer as files."""
+    photos = sorted(root.rglob("*.jpg"))
+    for number in range(3):
+        with tarfile.open(root / f"{('train', 'val')[number == 2]}-{number:06}.tar", "w") as tar:
+            for photo in photos[number::3]:
+                tar.add(photo, f"{photo.stem}.jpg")
+                for ending, data in (("cls", photo.parent.name[-1:].encode()), ("txt", b"a photo")):
+                    info = tarfile.TarInfo(f"{photo.stem}.{ending}")
+                    info.size = len(data)
+                    tar.addfile(info, BytesIO(data))
+    for photo in photos:
+        photo.unlink()
+
+
 #: Layout -> adds its labels to the folder that ``make_source`` made.
 LABELLERS: dict[str, Callable[[Path], None]] = {
     "imagefolder": _no_labels,
     "yolo": _yolo,
     "coco": _coco,
+    "webdataset": _webdataset,
 }

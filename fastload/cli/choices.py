@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import click
 
-__all__ = ["JOBS", "JSON", "PROBLEMS", "QUIET", "STORE"]
+from fastload.convert.sources.webdataset import is_pattern
+
+__all__ = ["JOBS", "JSON", "PROBLEMS", "QUIET", "STORE", "SourcePath"]
+
+
+class SourcePath(click.Path):
+    """What is packed: a path that exists, or a pattern of tars, ``train-{000..099}.tar``."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Raises click.BadParameter where there is nothing."""
+        return str(value) if is_pattern(str(value)) else super().convert(value, param, ctx)
+
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")

@@ -8,7 +8,7 @@ import sys
 import click
 
 from fastload.cli.bar import Bar
-from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET
+from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, SourcePath
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.figures import counts, findings, size
 from fastload.cli.report_file import FindingsFile
@@ -28,13 +28,14 @@ Examples:
   fastload convert photos/ photos.lmdb
   fastload convert imagenet/ imagenet.lmdb --split-stores --problems bad.jsonl
   fastload convert coco128.yaml coco128.lmdb --labels yolov5
+  fastload convert "imagenet-train-{000000..000146}.tar" imagenet.lmdb
   fastload convert photos/ small.lmdb --max-side 512 --quality 90
   fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
 """
 
 
 @click.command(epilog=EXAMPLES + EXIT_HELP)
-@click.argument("source", type=click.Path(exists=True))
+@click.argument("source", type=SourcePath())
 @click.argument("out", type=click.Path())
 @click.option(
     "--layout",
@@ -138,7 +139,8 @@ def convert(
 
     SOURCE is a folder with a folder a class (as torchvision's ImageFolder wants it), train/val/test
     folders with those in them, or just photos; or a YOLO, COCO or Pascal VOC data set: its folder,
-    or its yaml or JSON; or a table or list of paths. docs/layouts.md describes each. Every file's
+    or its yaml or JSON; or a folder of WebDataset tars, or one, or a pattern of several; or a table
+    or list of paths. docs/layouts.md describes each. Every file's
     bytes can be had back, unless --max-side or --format raw give them up. Run again after whatever
     interrupted it, the command goes on where it was; nothing in SOURCE is written.
     """

@@ -8,7 +8,7 @@ import sys
 import click
 
 from fastload.cli.bar import Bar
-from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, STORE
+from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, STORE, SourcePath
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.figures import findings, size
 from fastload.cli.report_file import FindingsFile
@@ -22,7 +22,7 @@ __all__ = ["verify"]
 @STORE
 @click.option(
     "--source",
-    type=click.Path(exists=True),
+    type=SourcePath(),
     metavar="SOURCE",
     help="Also compare with the files of SOURCE, as convert was given it, byte for byte.",
 )

@@ -15,9 +15,12 @@ __all__ = [
     "DEFAULT_MAX_FILE_BYTES",
     "MAX_FILE_BYTES",
     "FileBytes",
+    "file_status",
     "file_type",
+    "open_regular",
     "read_file",
     "read_original",
+    "read_part",
     "sniff_file",
 ]
 
@@ -87,9 +90,69 @@ def read_file(
     )
 
 
+def open_regular(path: str) -> int:
+    """A descriptor of the regular file at ``path``.
+
+    Raises:
+        RefusedError: it is none, or cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except OSError as error:
+        raise _unreadable(error) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise RefusedError("special-file", f"expected a regular file, found {file_type(mode)}")
+    return descriptor
+
+
+def read_part(path: str, stamp: tuple[int, int], offset: int, size: int) -> bytes:
+    """``size`` bytes of a file that must be as it was.
+
+    Args:
+        path: the file.
+        stamp: (size in bytes, mtime in ns) that it had.
+        offset: of the first byte.
+        size: how many; the file had them.
+
+    Raises:
+        RefusedError: it cannot be read, or has changed.
+    """
+    descriptor = open_regular(path)
+    try:
+        parts, place = [], offset
+        while place < offset + size:
+            part = os.pread(descriptor, offset + size - place, place)
+            if not part:
+                break
+            parts.append(part)
+            place += len(part)
+        if _stamp(os.fstat(descriptor)) == stamp and place == offset + size:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+    except OSError as error:
+        raise _unreadable(error) from None
+    finally:
+        os.close(descriptor)
+    raise RefusedError(
+        "changed", f"{os.path.basename(path)!a} changed after it was listed; pack it again"
+    )
+
+
 def read_original(root: str, name: str, *, follow_links: bool) -> FileBytes:
     """The file of a data set that a store calls ``name``; ``read_file`` says what it raises."""
     return read_file(source_path(root, name, follow_links))
+
+
+def file_status(path: str) -> tuple[int, int, int]:
+    """(size in bytes, mtime in ns, ``st_mode``) of a regular file; (0, 0, 0) of anything else."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0, 0
+    if not stat.S_ISREG(status.st_mode):
+        return 0, 0, 0
+    return status.st_size, status.st_mtime_ns, status.st_mode
 
 
 def sniff_file(path: str, count: int) -> bytes:

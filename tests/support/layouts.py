@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.coco import coco_set, write_json
-from support.trees import image_folder, write_photo
+from support.trees import image_folder, snapshot, write_photo
 from support.voc import voc_set
+from support.webdataset import tar_members, webdataset_set
 from support.yolo import BOXES, yolo_set
 
-__all__ = ["LAYOUTS", "LOST"]
+__all__ = ["LAYOUTS", "given_back"]
 
 
 def _imagefolder(root: Path) -> Path:
@@ -86,6 +87,7 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "yolo": _yolo,
     "coco": _coco,
     "voc": _voc,
+    "webdataset": webdataset_set,
     "table": _table,
     "list": _list,
 }
@@ -93,3 +95,10 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
 LOST = {"class_0/photo_002x.jpg", "val/class_1/photo_000x.jpg", "p03x.jpg"}
 LOST |= {"Annotations/orphan.xml"}
 LOST |= {"images/train/p5x.jpg", "labels/val/gone.txt"}
+
+
+def given_back(layout: str, root: Path) -> dict[str, tuple[bytes, int, int]]:
+    """What ``unpack`` gives back of one of ``LAYOUTS``, as ``snapshot`` sees it."""
+    if layout == "webdataset":
+        return tar_members(root)
+    return {name: file for name, file in snapshot(root).items() if name not in LOST}

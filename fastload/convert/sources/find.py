@@ -16,6 +16,7 @@ from fastload.convert.sources.plain_list import open_list, probe_list
 from fastload.convert.sources.splits import open_splits, probe_splits
 from fastload.convert.sources.table import open_table, probe_table
 from fastload.convert.sources.voc import open_voc, probe_voc
+from fastload.convert.sources.webdataset import is_pattern, open_webdataset, probe_webdataset
 from fastload.convert.sources.yolo import open_yolo, probe_yolo
 from fastload.errors import SourceError
 
@@ -26,6 +27,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
     "yolo": (probe_yolo, open_yolo),
     "coco": (probe_coco, open_coco),
     "voc": (probe_voc, open_voc),
+    "webdataset": (probe_webdataset, open_webdataset),
     "table": (probe_table, open_table),
     "list": (probe_list, open_list),
     "splits": (probe_splits, open_splits),
@@ -35,7 +37,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
 #: What ``find_source`` takes as ``layout``.
 LAYOUTS = ("auto", *_LAYOUTS)
 #: Those that a single file can stand for.
-_FILE_LAYOUTS = ("yolo", "coco", "table", "list")
+_FILE_LAYOUTS = ("yolo", "coco", "webdataset", "table", "list")
 
 
 def find_source(
@@ -50,7 +52,8 @@ def find_source(
 
     Args:
         path: the folder with the photos, or the file that describes them: a YOLO yaml,
-            a COCO JSON, a table, or a list of paths.
+            a COCO JSON, a table, or a list of paths; or a tar, or a pattern of several, such as
+            ``train-{000..099}.tar``.
         layout: one of ``LAYOUTS``; "auto" finds it out.
         follow_links: follow links and paths that lead out of the data set (links inside always
             are followed).
@@ -66,12 +69,11 @@ def find_source(
     absolute = os.path.abspath(os.fsdecode(path))
     endings = IMAGE_EXTENSIONS + tuple(_ending(text) for text in extensions)
     file = None if os.path.isdir(absolute) else absolute
-    if file is not None and not os.path.isfile(file):
+    if file is not None and not os.path.isfile(file) and not is_pattern(file):
         found = "something else" if os.path.lexists(file) else "nothing"
         raise SourceError(f"{absolute}: expected a folder with photos, found {found}")
-    place = Place(
-        os.path.dirname(absolute) if file else absolute, file, follow_links, endings, profile
-    )
+    root = os.path.dirname(absolute.partition("{")[0] if is_pattern(absolute) else absolute)
+    place = Place(root if file else absolute, file, follow_links, endings, profile)
     try:
         source = _open(place, layout)
     except OSError as error:
@@ -100,8 +102,8 @@ def _open(place: Place, layout: str) -> Source | None:
             return opener(place)
     if place.file is not None:
         raise SourceError(
-            f"{place.file}: expected a folder with photos, a YOLO yaml, a COCO JSON, a table "
-            "(.csv .tsv .jsonl .parquet) or a list (.txt), found none of them"
+            f"{place.file}: expected a folder with photos, a YOLO yaml, a COCO JSON, a tar, a "
+            "table (.csv .tsv .jsonl .parquet) or a list (.txt), found none of them"
         )
     return None
 

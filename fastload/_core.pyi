@@ -119,6 +119,16 @@ class StoreSource(Source):
         self, fd: int, offsets: NDArray[np.uint64], lengths: NDArray[np.uint64]
     ) -> None: ...
 
+class JoinedSource(Source):
+    # Samples of several sources under one numbering; see csrc/joined_source.h.
+    def __init__(
+        self,
+        parts: NDArray[np.uint32],
+        places: NDArray[np.uint32],
+        fingerprints: NDArray[np.uint64],
+    ) -> None: ...
+    def attach(self, part: int, source: Source | None) -> None: ...
+
 class FileSource(Source):
     def __init__(self, blob: Buffer, offsets: NDArray[np.uint64]) -> None: ...
 

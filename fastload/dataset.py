@@ -48,7 +48,8 @@ class LMDBDataset(Dataset[Sample]):
     of data sets may be open on one file.
 
     Args:
-        path: the store, as ``fastload convert`` wrote it.
+        path: the store, as ``fastload convert`` wrote it: a file, or a folder of shards, here or
+            under a URL such as ``s3://bucket/set/``.
         transform: called with each image; its result takes the image's place.
         target_transform: called with each class index, likewise.
         split: read only this one of the splits that were packed under names, such as "train".
@@ -57,6 +58,8 @@ class LMDBDataset(Dataset[Sample]):
             transforms understand; "tensors": one of plain tensors; "auto": "tv_tensors" where the
             store has labels of objects, else "class".
         masks: detection targets have ``masks``.
+        cache_dir: where shards from a URL are kept; see ``fastload.store.ShardedStore``.
+        cache_bytes: how much of them, at most.
 
     Attributes:
         store: the open store.
@@ -86,10 +89,12 @@ class LMDBDataset(Dataset[Sample]):
         transforms: Callable[[Any, Any], Any] | None = None,
         target: str = "auto",
         masks: bool = False,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
         if transforms is not None and (transform is not None or target_transform is not None):
             raise ValueError("expected transforms, or transform and target_transform, found both")
-        self.store = Store(path)
+        self.store = Store(path, cache_dir=cache_dir, cache_bytes=cache_bytes)
         self.root = self.store.header.source
         self.classes: list[str] = list(self.store.header.class_names)
         self.class_to_idx: dict[str, int] = {name: i for i, name in enumerate(self.classes)}
@@ -118,7 +123,7 @@ class LMDBDataset(Dataset[Sample]):
             )
         if target != "class" and not labelled:
             raise ValueError(
-                f"{self.store.path}: has no labels of objects, found target={target!r}; pack a "
+                f"{self.store.location}: has no labels of objects, found target={target!r}; pack a "
                 "labelled data set, or leave it out"
             )
         return target
@@ -134,12 +139,12 @@ class LMDBDataset(Dataset[Sample]):
         return None if chosen is None else np.flatnonzero(chosen)
 
     def _in_split(self, split: str) -> NDArray[np.bool_]:
-        names = self.store.header.split_names
+        names, where = self.store.header.split_names, self.store.location
         if split not in names:
             raise ValueError(
-                f"{self.store.path}: expected one of its splits {list(names)}, found {split!r}"
+                f"{where}: expected one of its splits {list(names)}, found {split!r}"
                 if names
-                else f"{self.store.path}: has no named splits, found split={split!r}; leave it out"
+                else f"{where}: has no named splits, found split={split!r}; leave it out"
             )
         found: NDArray[np.bool_] = self.store.column("split") == names.index(split)
         return found
@@ -185,7 +190,7 @@ class LMDBDataset(Dataset[Sample]):
             position += count
         if not 0 <= position < count:
             raise IndexError(
-                f"{self.store.path}: expected an index within {count} samples, found {index}"
+                f"{self.store.location}: expected an index within {count} samples, found {index}"
             )
         return position if self._members is None else int(self._members[position])
 
@@ -199,8 +204,8 @@ class LMDBDataset(Dataset[Sample]):
         except Exception as error:  # Pillow's readers raise nearly anything on bad bytes
             name = self.store.names[position]
             raise RecordError(
-                f"{self.store.path}: sample {position} ({name!r}) passes its checksum but cannot "
-                f"be decoded: {error}. Pack the folder again, or see `fastload verify`.",
+                f"{self.store.location}: sample {position} ({name!r}) passes its checksum but "
+                f"cannot be decoded: {error}. Pack the folder again, or see `fastload verify`.",
                 index=position,
                 name=name,
             ) from error
@@ -220,7 +225,7 @@ class LMDBDataset(Dataset[Sample]):
         except RecordError as error:
             name = self.store.names[position]
             raise RecordError(
-                f"{self.store.path}: sample {position} ({name!r}): {error}",
+                f"{self.store.location}: sample {position} ({name!r}): {error}",
                 index=position,
                 name=name,
             ) from error
@@ -262,7 +267,7 @@ class LMDBDataset(Dataset[Sample]):
         return self._targets
 
     def __repr__(self) -> str:
-        body = [f"Number of datapoints: {len(self)}", f"Root location: {self.store.path}"]
+        body = [f"Number of datapoints: {len(self)}", f"Root location: {self.store.location}"]
         if self.split is not None:
             body.append(f"Split: {self.split}")
         lines = [f"Dataset {type(self).__name__}", *(_REPR_INDENT + line for line in body)]

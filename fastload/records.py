@@ -29,6 +29,7 @@ __all__ = [
     "decode_record",
     "encode_record",
     "pack_restore_block",
+    "renumber_record",
     "source_bytes",
     "stated_length",
     "unpack_restore_block",
@@ -201,6 +202,21 @@ def decode_record(data: Buffer, *, verify_body: bool = True) -> Record:
         head,
         body,
     )
+
+
+def renumber_record(data: Buffer, index: int) -> bytes:
+    """A record that ``decode_record`` has read, under another sample index.
+
+    The body's checksum stays what it was: damage is not made good.
+    """
+    record = bytearray(data)
+    fields = list(_HEADER.unpack_from(record))
+    fields[5] = index
+    _HEADER.pack_into(record, 0, *fields)
+    head_end = HEADER_BYTES + fields[8]
+    head_hash = _core.xxh3_64(bytes(record[: _HEADER.size] + record[HEADER_BYTES:head_end]))
+    _HASH.pack_into(record, _HEADER.size, head_hash)
+    return bytes(record)
 
 
 def stated_length(header: Buffer) -> int:

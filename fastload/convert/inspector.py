@@ -100,7 +100,7 @@ def inspect(store: str | os.PathLike[str]) -> Inspection:
             path=opened.path,
             header=header,
             contents=Contents.of(opened),
-            store_bytes=opened.path.stat().st_size,
+            store_bytes=opened.store_bytes,
             class_counts=dict(zip(header.class_names, counts.tolist(), strict=False)),
             unclassed=int(np.count_nonzero(classes < 0)),
             sides=binned(np.maximum(height, width), SIDE_BINS),

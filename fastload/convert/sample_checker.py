@@ -22,6 +22,8 @@ from fastload.store import Store
 
 __all__ = ["SampleChecker"]
 
+#: Where records stand: not a part of what they are.
+_PLACES = ("file_offset", "shard")
 _COLUMNS = ("height", "width", "orientation", "codec", "source_size")
 
 
@@ -61,7 +63,7 @@ class SampleChecker:
         return b"".join(
             _core.xxh3_128(np.ascontiguousarray(self._store.column(name)).view(np.uint8).data)
             for name in self._store.column_names
-            if name != "file_offset"
+            if name not in _PLACES
         )
 
     def check(self, _ticket: int, index: int) -> tuple[list[Finding], bytes]:

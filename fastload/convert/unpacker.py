@@ -118,7 +118,7 @@ def unpack(
             throttled.advance(1, sum(o[1] for o in outcomes if not isinstance(o, Finding)))
         throttled.flush()
         return UnpackReport(
-            str(opened.path),
+            opened.location,
             target.root,
             files,
             unchanged,

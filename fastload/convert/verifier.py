@@ -121,7 +121,7 @@ def verify(
             for finding in unlisted(opened, listed):
                 note(finding)
         return VerifyReport(
-            store=str(opened.path),
+            store=opened.location,
             source=path,
             photos=len(opened),
             source_bytes=int(sizes.sum()),

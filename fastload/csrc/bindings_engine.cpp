@@ -5,19 +5,24 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <memory>
 
 #include "bindings.h"
 #include "engine.h"
+#include "joined_source.h"
 
 namespace {
 
 // Ctrl-C is seen this often while waiting.
 constexpr int slice_milliseconds = 50;
+// Of a JoinedSource.
+constexpr std::uint32_t max_parts = 1 << 20;
 
 using Int64s = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using UInt32s = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using UInt64s = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 std::vector<std::uint64_t> copied(const UInt64s& values) {
@@ -35,6 +40,21 @@ std::shared_ptr<StoreSource> store_source(int descriptor, const UInt64s& offsets
     nb::raise_python_error();
   }
   return std::make_shared<StoreSource>(own, copied(offsets), copied(lengths));
+}
+
+std::shared_ptr<JoinedSource> joined_source(const UInt32s& parts, const UInt32s& places,
+                                            const UInt64s& fingerprints) {
+  const std::size_t count = parts.shape(0);
+  if (places.shape(0) != count || fingerprints.shape(0) != count) {
+    throw nb::value_error("parts, places and fingerprints have to be of one length");
+  }
+  // Parts are counted by their largest number, which decides about memory.
+  if (count > 0 && *std::max_element(parts.data(), parts.data() + count) > max_parts) {
+    throw nb::value_error("expected at most 1048576 parts");
+  }
+  return std::make_shared<JoinedSource>(
+      std::vector<std::uint32_t>(parts.data(), parts.data() + count),
+      std::vector<std::uint32_t>(places.data(), places.data() + count), copied(fingerprints));
 }
 
 std::shared_ptr<SampleCache> sample_cache(int descriptor, int channels, int height, int width,
@@ -293,6 +313,16 @@ void bind_engine(nb::module_& m) {
   nb::class_<Source>(m, "Source").def("__len__", &Source::size);
   nb::class_<StoreSource, Source>(m, "StoreSource")
       .def(nb::new_(&store_source), nb::arg("fd"), nb::arg("offsets"), nb::arg("lengths"));
+  nb::class_<JoinedSource, Source>(m, "JoinedSource")
+      .def(nb::new_(&joined_source), nb::arg("parts"), nb::arg("places"), nb::arg("fingerprints"))
+      .def(
+          "attach",
+          [](JoinedSource& self, std::size_t part, std::shared_ptr<Source> source) {
+            if (!self.attach(part, std::move(source))) {
+              throw nb::value_error("no such part, or a source that is too small for it");
+            }
+          },
+          nb::arg("part"), nb::arg("source").none());
   nb::class_<FileSource, Source>(m, "FileSource")
       .def(nb::new_(&file_source), nb::arg("blob"), nb::arg("offsets"));
 

@@ -19,7 +19,7 @@ from fastload.picture import Info, open_picture, picture_info
 from fastload.records import Codec, decode_record
 from fastload.store import Store
 
-__all__ = ["FilePictures", "Pictures", "StorePictures"]
+__all__ = ["FilePictures", "Pictures", "StorePictures", "store_source"]
 
 #: Records that are read when a store's offsets are taken: a compacted copy has moved them all.
 _PROBES = 3
@@ -42,6 +42,10 @@ class Pictures(Protocol):
 
     @property
     def identity(self) -> str: ...
+
+    def bring(self, indices: NDArray[np.int64]) -> None:
+        """Have the pictures at hand, int64 [n], that a batch is about to be made of."""
+        ...
 
     def name(self, index: int) -> str:
         """The file that a picture is, or was."""
@@ -96,18 +100,15 @@ class StorePictures:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        count = len(store)
-        for index in sorted(
-            {i * (count - 1) // _PROBES for i in range(_PROBES + 1)} if count else ()
-        ):
-            try:
-                store.record_bytes(index, verify=False)  # makes the store look for moved records
-            except RecordError:  # that one is damaged; it is reported when it is asked for
-                continue
-        offsets, lengths = store.extents()
-        self.source = _core.StoreSource(store.fileno(), offsets, lengths)
+        self.source = self._source()
         self.needs_pillow = bool(np.any(store.column("codec") == Codec.OTHER))
         self.common_size = _common_size(store)
+
+    def _source(self) -> Any:
+        return store_source(self.store)
+
+    def bring(self, indices: NDArray[np.int64]) -> None:
+        """Nothing: the store is here."""
 
     @property
     def identity(self) -> str:
@@ -157,11 +158,22 @@ class StorePictures:
             return cause
         name = self.name(index)
         return RecordError(
-            f"{self.store.path}: sample {index} ({name!r}; {row} in the data set) cannot be "
+            f"{self.store.location}: sample {index} ({name!r}; {row} in the data set) cannot be "
             f"decoded: {cause}. Pack the folder again, or see `fastload verify`.",
             index=index,
             name=name,
         )
+
+
+def store_source(store: Store) -> _core.StoreSource:
+    """The core's source of a store that is one file."""
+    count = len(store)
+    for index in sorted({i * (count - 1) // _PROBES for i in range(_PROBES + 1)} if count else ()):
+        try:
+            store.record_bytes(index, verify=False)  # makes the store look for moved records
+        except RecordError:  # that one is damaged; it is reported when it is asked for
+            continue
+    return _core.StoreSource(store.fileno(), *store.extents())
 
 
 def _common_size(store: Store) -> tuple[int, int] | None:
@@ -190,6 +202,9 @@ class FilePictures:
         offsets = np.zeros(len(encoded) + 1, np.uint64)
         np.cumsum([len(path) for path in encoded], out=offsets[1:])
         self.source = _core.FileSource(b"".join(encoded), offsets)
+
+    def bring(self, indices: NDArray[np.int64]) -> None:
+        """Nothing: files are where they are."""
 
     @cached_property
     def identity(self) -> str:

@@ -15,6 +15,9 @@ from torch.utils.data import ConcatDataset, Subset
 from fastload import _core
 from fastload.dataset import LMDBDataset
 from fastload.engine.pictures import FilePictures, Pictures, StorePictures
+from fastload.engine.shard_pictures import ShardPictures
+from fastload.store import Store
+from fastload.store.shards import ShardedStore
 
 __all__ = ["NotLowerable", "Rows", "rows_of", "sampled_rows"]
 
@@ -116,12 +119,16 @@ def _rows_of_store(dataset: LMDBDataset) -> Rows:
     pictures, targets = _remember(
         dataset,
         [dataset.store],
-        lambda: (StorePictures(dataset.store), dataset.class_ids.astype(np.int64)),
+        lambda: (_pictures_of(dataset.store), dataset.class_ids.astype(np.int64)),
     )
     return Rows(
         pictures, dataset.store_indices, targets, dataset.transform, dataset.target_transform,
         f"LMDBDataset, {len(targets)} records",
     )  # fmt: skip
+
+
+def _pictures_of(store: Store) -> StorePictures:
+    return ShardPictures(store) if isinstance(store, ShardedStore) else StorePictures(store)
 
 
 def _rows_of_folder(dataset: Any) -> Rows:

@@ -71,6 +71,7 @@ class EngineWork:
         """
         indices = self.rows.picture_indices(rows)
         cache = self.keeper.open(self.cache)
+        self.rows.pictures.bring(indices)
         return engine.submit(self.source, self.recipe, indices, position, seed, lane, cache)
 
     def same_as(self, other: EngineWork) -> bool:

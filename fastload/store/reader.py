@@ -44,11 +44,17 @@ class Store:
     at once, in forked children, and by pickle (which carries the path, and notices another store
     under it). ``len(store)`` is the number of samples.
 
+    A folder of shards, here or anywhere that fsspec reaches, opens as one store: this gives a
+    ``ShardedStore`` then.
+
     Args:
-        path: the store's file.
+        path: the store's file; or the folder of a sharded store, or its URL.
+        cache_dir: where shards of a remote store are kept; see ``ShardedStore``.
+        cache_bytes: how much of them, at most.
 
     Attributes:
-        path: the file, absolute.
+        path: the file or folder, absolute; of a remote store, the file of columns in the cache.
+        location: the same as text; of a remote store, its URL.
         header: what the store says about itself.
 
     Raises:
@@ -56,8 +62,23 @@ class Store:
         OSError: the file cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __new__(cls, path: str | os.PathLike[str], **_options: object) -> Self:
+        """A ``ShardedStore`` where the path is a folder's, or a URL."""
+        if cls is Store and ("://" in os.fspath(path) or os.path.isdir(path)):
+            from fastload.store.shards import ShardedStore  # which is made of stores
+
+            return object.__new__(ShardedStore)  # type: ignore[return-value]
+        return object.__new__(cls)
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,  # noqa: ARG002 -- of sharded stores
+        cache_bytes: int | None = None,  # noqa: ARG002
+    ) -> None:
         self.path = Path(path).absolute()
+        self.location = str(self.path)
         handle = FileHandle(str(self.path))
         self._catalog = Catalog(handle, str(self.path))
         self.header: StoreHeader = self._catalog.header
@@ -72,11 +93,16 @@ class Store:
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self)} samples"
-        return f"<fastload.Store {str(self.path)!r}, {state}>"
+        return f"<fastload.Store {self.location!r}, {state}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         size = self._catalog.file.file_bytes
         return _reopen, (str(self.path), size, self.header.store_id)
+
+    @property
+    def store_bytes(self) -> int:
+        """The size of its file, or of all its files."""
+        return self._catalog.file.file_bytes
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -108,7 +134,7 @@ class Store:
             try:
                 self._names = Names(self.column("names.offsets"), self.column("names.bytes"))
             except StoreFormatError as error:
-                raise StoreFormatError(f"{self.path}: {error}") from error
+                raise StoreFormatError(f"{self.location}: {error}") from error
         return self._names
 
     @property
@@ -134,7 +160,7 @@ class Store:
         try:
             return unbundle(Annotations(header, len(self), self.column).label_file(index))
         except StoreFormatError as error:
-            raise StoreFormatError(f"{self.path}: sample {index}: {error}") from error
+            raise StoreFormatError(f"{self.location}: sample {index}: {error}") from error
 
     def read_file(self, number: int) -> bytes:
         """The bytes of an attached file, by its place in ``header.annotations.files``.
@@ -146,12 +172,12 @@ class Store:
         header = self.header.annotations
         files = () if header is None else header.files
         if not 0 <= number < len(files):
-            raise IndexError(f"{self.path}: expected a file of 0..{len(files) - 1}: {number}")
+            raise IndexError(f"{self.location}: expected a file of 0..{len(files) - 1}: {number}")
         start = sum(file.stored_size for file in files[:number])
         try:
             return attached_file(files[number], self.column("files.bytes")[start:])
         except StoreFormatError as error:
-            raise StoreFormatError(f"{self.path}: {error}") from error
+            raise StoreFormatError(f"{self.location}: {error}") from error
 
     def find(self, name: str) -> int | None:
         """The index of the sample of that relative path, or None."""
@@ -225,20 +251,24 @@ class Store:
     def _open_handle(self) -> FileHandle:
         handle = self._handle
         if handle is None:
-            raise StoreClosedError(f"{self.path}: the store was closed; open it again")
+            raise StoreClosedError(f"{self.location}: the store was closed; open it again")
         return handle
 
     def _read(self, index: int, verify: bool | None) -> tuple[bytes, Record]:
         handle = self._open_handle()
-        position = operator.index(index)
-        if not 0 <= position < len(self):
-            raise IndexError(
-                f"{self.path}: expected a sample index of 0..{len(self) - 1}, found {position}"
-            )
+        position = self._checked_index(index)
         try:
             return self._records.read(handle, position, verify)
         except (StoreFormatError, OSError) as error:
             raise self._record_error(position, str(error)) from error
+
+    def _checked_index(self, index: int) -> int:
+        position = operator.index(index)
+        if not 0 <= position < len(self):
+            raise IndexError(
+                f"{self.location}: expected a sample index of 0..{len(self) - 1}, found {position}"
+            )
+        return position
 
     def _record_error(self, index: int, what: str) -> RecordError:
         name = None
@@ -247,8 +277,8 @@ class Store:
             with suppress(StoreError):
                 name = self.names[index]
         return RecordError(
-            f"{self.path}: sample {index} ({name or 'name unreadable'}) cannot be read: {what}; "
-            "pack its source again, or restore the file from a copy",
+            f"{self.location}: sample {index} ({name or 'name unreadable'}) cannot be read: "
+            f"{what}; pack its source again, or restore the file from a copy",
             index=index,
             name=name,
         )

@@ -1,0 +1,53 @@
+"""A sharded store on the engine: the batches of the one store that it stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastload import DataLoader, LMDBDataset
+from fastload.convert import PackOptions
+from fastload.convert.shard_packer import pack_shards
+from fastload.convert.shares import Sharding
+from support.loaders import RANDOM, STILL, assert_same, damage_record, epoch
+
+
+@pytest.fixture(scope="module", params=["in order", "dealt"])
+def sharded(
+    request: pytest.FixtureRequest, photo_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    path = tmp_path_factory.mktemp("shards") / "set"
+    sharding = Sharding(shards=4, deal=request.param == "dealt")
+    pack_shards(photo_folder, path, sharding, PackOptions(workers=2))
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_those_of_one_store(sharded: Path, photo_store: Path, workers: int) -> None:
+    for transform in (STILL, RANDOM):
+        found = DataLoader(LMDBDataset(sharded, transform), 5, shuffle=True, num_workers=workers)
+        assert found.plan().path == "engine", found.plan()
+        expected = DataLoader(
+            LMDBDataset(photo_store, transform), 5, shuffle=True, num_workers=workers
+        )
+        assert_same(epoch(found), epoch(expected))
+
+
+def test_samples_are_those_of_one_store(sharded: Path, photo_store: Path) -> None:
+    many, one = LMDBDataset(sharded), LMDBDataset(photo_store)
+    assert many.samples == one.samples
+    assert many.class_to_idx == one.class_to_idx
+    for index in range(len(one)):
+        assert many[index][0].tobytes() == one[index][0].tobytes()
+
+
+def test_a_damaged_record_is_named_or_left_out(sharded: Path, tmp_path: Path) -> None:
+    for path in sharded.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    damage_record(tmp_path / "shard-00002.lmdb", 1)
+    dataset = LMDBDataset(tmp_path, STILL)
+    loader = DataLoader(dataset, 24, num_workers=1, on_error="skip")
+    assert [len(images) for images, _ in loader] == [23]
+    (error,) = loader.errors
+    assert "shard-00002.lmdb" in str(error)

@@ -38,6 +38,7 @@ MAX_KEPT_BYTES = 64 << 10
 #: What is kept of all samples together fits a column.
 MAX_KEPT_BYTES_IN_ALL = 3 << 30
 _PIECE = 4096
+_READ_AT_ONCE_BYTES = 64 << 10
 _ANNOTATIONS = AnnotationHeader(LAYOUT, objects=False, label_files=True)
 
 
@@ -178,7 +179,7 @@ class WebDatasetSource:
             )
         if admit is not None:
             admit(size)
-        return self._member(int(self.index.shard[item.key]), member)
+        return self._members(int(self.index.shard[item.key]), [member])[0]
 
     def stamp(self, item: SourceItem) -> tuple[int, int]:
         """(size, mtime_ns) of the member; ``state`` says whether its tar is as it was."""
@@ -195,12 +196,11 @@ class WebDatasetSource:
         shard = int(index.shard[item.key])
         kept, endings = [], []
         try:
-            for member in self._others(item.key):
-                if self._is_kept(member):
-                    part = self._member(shard, member)
-                    name = index.name(item.key, member)
-                    kept.append(LabelFile(name, part.data, part.mtime_ns, 0o100000 | part.mode))
-                    endings.append(index.endings[int(index.ending[member])])
+            members = [member for member in self._others(item.key) if self._is_kept(member)]
+            for member, part in zip(members, self._members(shard, members), strict=True):
+                name = index.name(item.key, member)
+                kept.append(LabelFile(name, part.data, part.mtime_ns, 0o100000 | part.mode))
+                endings.append(index.endings[int(index.ending[member])])
             where = class_member(endings)
             if where is not None and len(kept[where[0]].text) <= MAX_CLASS_BYTES:
                 class_of(where[1], kept[where[0]].text)
@@ -224,7 +224,7 @@ class WebDatasetSource:
             if name.startswith(f"{shard.name}/"):
                 member = self._table(number).member(name)
                 if member is not None:
-                    return self._member(number, member)
+                    return self._members(number, [member])[0]
         raise RefusedError("vanished", "no tar has such a member")
 
     def select(self, split: int) -> WebDatasetSource:
@@ -236,14 +236,24 @@ class WebDatasetSource:
         ids = np.array(self.split_ids, np.int64)
         return ids == self.only if self.only is not None else np.ones(len(ids), np.bool_)
 
-    def _member(self, shard: int, member: int) -> FileBytes:
-        index = self.index
+    def _members(self, shard: int, members: Sequence[int]) -> list[FileBytes]:
+        """The bytes of members of one sample; those that stand together are read together."""
+        index, found = self.index, []
         path = os.path.join(self.root, index.shards[shard].name)
-        self.boundary.check(path)
-        data = read_part(
-            path, index.stamps[shard], int(index.offset[member]), int(index.size[member])
-        )
-        return FileBytes(data, int(index.mtime_ns[member]), int(index.mode[member]))
+        data, start = b"", 0
+        for place, member in enumerate(members):
+            offset, size = int(index.offset[member]), int(index.size[member])
+            if not place or offset + size > start + len(data):
+                start, end = offset, offset + size
+                for other in members[place + 1 :]:
+                    further = int(index.offset[other]) + int(index.size[other])
+                    if further - start > _READ_AT_ONCE_BYTES:
+                        break
+                    end = further
+                data = read_part(path, index.stamps[shard], start, end - start)
+            part = data[offset - start : offset - start + size]
+            found.append(FileBytes(part, int(index.mtime_ns[member]), int(index.mode[member])))
+        return found
 
     def _others(self, sample: int) -> Iterator[int]:
         photo = self.index.photo_of(sample)

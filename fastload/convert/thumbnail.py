@@ -10,10 +10,10 @@ from fastload.convert.orientation import upright_picture
 from fastload.errors import RecordError
 from fastload.picture import MAX_PIXELS, open_picture
 from fastload.pixels import decode_resized_crop
-from fastload.records import Codec, decode_record
+from fastload.records import Buffer, Codec, Record, decode_record
 from fastload.store import Store
 
-__all__ = ["fitting_size", "small_picture", "stored_size"]
+__all__ = ["fitting_size", "shrunk", "small_picture", "stored_size"]
 
 
 def stored_size(store: Store, index: int) -> PhotoSize:
@@ -53,9 +53,24 @@ def small_picture(
     """
     data = store.record_bytes(index)
     record = decode_record(data, verify_body=False)
+    fitting = size or fitting_size((record.height, record.width), side)
+    return shrunk(record, data, fitting, filter=filter)
+
+
+def shrunk(
+    record: Record, data: Buffer, size: tuple[int, int], *, filter: str = "bilinear"
+) -> Image.Image:
+    """The picture of a record resized to (height, width) and then turned upright; as above.
+
+    Args:
+        record: it.
+        data: the bytes it was read from.
+        size: before it is turned.
+        filter: as ``fastload.pixels`` names them.
+    """
     if record.height * record.width > MAX_PIXELS:
         raise RecordError(f"expected at most {MAX_PIXELS} pixels: {record.height}x{record.width}")
-    height, width = size or fitting_size((record.height, record.width), side)
+    height, width = size
     if record.codec is Codec.OTHER:
         resample = Image.Resampling[filter.upper()]
         small = open_picture(record, data).resize((width, height), resample)

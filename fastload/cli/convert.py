@@ -10,14 +10,12 @@ import click
 from fastload.cli.bar import Bar
 from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, SourcePath
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
-from fastload.cli.figures import counts, findings, size
+from fastload.cli.packed import summary_lines
 from fastload.cli.report_file import FindingsFile
-from fastload.convert import PackOptions, ProblemsFoundError, Severity, Summary, pack
+from fastload.convert import PackOptions, ProblemsFoundError, pack
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
-from fastload.convert.names import printable
 from fastload.convert.options import DEFAULT_QUALITY, FORMATS, TILE_CHOICES
 from fastload.convert.sources import LAYOUTS, PROFILES
-from fastload.convert.summary import Contents
 from fastload.convert.targets import is_inside
 
 __all__ = ["convert"]
@@ -30,6 +28,7 @@ Examples:
   fastload convert coco128.yaml coco128.lmdb --labels yolov5
   fastload convert "imagenet-train-{000000..000146}.tar" imagenet.lmdb
   fastload convert photos/ small.lmdb --max-side 512 --quality 90
+  fastload convert photos/ photos.lmdb --update --dry-run
   fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
 """
 
@@ -89,6 +88,23 @@ Examples:
     is_flag=True,
     help="Begin anew in place of going on with what an interrupted run has packed.",
 )
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Bring OUT, where it exists, to what SOURCE has now: only what is new or changed is "
+    "packed, what is gone is dropped, all else is copied.",
+)
+@click.option(
+    "--checksum",
+    is_flag=True,
+    help="With --update, read all files; without, those of the same name, size, time and "
+    "permissions are taken to be unchanged.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing: read and pack each file, and say what would be in OUT.",
+)
 @click.option("--strict", is_flag=True, help="Publish nothing where any file cannot be packed.")
 @click.option(
     "--follow-links",
@@ -126,6 +142,9 @@ def convert(
     format: str,
     overwrite: bool,
     restart: bool,
+    update: bool,
+    checksum: bool,
+    dry_run: bool,
     strict: bool,
     follow_links: bool,
     extensions: tuple[str, ...],
@@ -146,6 +165,10 @@ def convert(
     """
     if problems is not None and is_inside(problems, source):
         raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")
+    if checksum and not update:
+        raise click.UsageError("--checksum: it is a way of --update")
+    if update and overwrite:
+        raise click.UsageError("--update, --overwrite: OUT is replaced by either; choose one")
     if quality is not None and (max_side is None or format == "raw"):
         raise click.UsageError("--quality: it is that of the JPEGs which --max-side makes")
     options = PackOptions(
@@ -162,9 +185,12 @@ def convert(
         overwrite=overwrite,
         restart=restart,
         strict=strict,
+        update=update,
+        checksum=checksum,
+        dry_run=dry_run,
     )
     again = "The same command, without --restart," if restart else "The same command"
-    remember_resume(f"{again} goes on from there.")
+    remember_resume("Nothing was written." if dry_run else f"{again} goes on from there.")
     code = ExitCode.DONE
     with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         try:
@@ -178,65 +204,5 @@ def convert(
     if as_json:
         click.echo(json.dumps(summary.as_json(), indent=2))
     elif not quiet:
-        click.echo("\n".join(_lines(summary)))
+        click.echo("\n".join(summary_lines(summary)))
     sys.exit(code)
-
-
-def _lines(summary: Summary) -> list[str]:
-    contents, tally = summary.contents, summary.tally
-    stores = ", ".join(printable(str(path)) for path in summary.stores)
-    sizes = f"{size(contents.source_bytes)} -> {size(summary.store_bytes)}"
-    lines = []
-    if summary.published:
-        lines = [
-            f"{contents.photos:,} photos of {printable(summary.source)} are in {stores}",
-            f"  layout   {summary.layout}, {summary.class_count:,} classes"
-            + (f", {counts(contents.splits)}" if contents.splits else ""),
-            f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
-            f"  codecs   {counts(contents.codecs)}",
-            *_given_up(contents),
-            *_labels(contents),
-            f"  this run {_rate(summary)}",
-        ]
-    if summary.problems_count:
-        count = summary.problems_count
-        lines += [f"{count:,} file{'s' * (count != 1)} could not be packed:"]
-        lines += findings(tally, Severity.PROBLEM)
-    if not summary.published:
-        lines.append(
-            f"{stores}: nothing was published, as --strict asks. The same command without "
-            "--strict publishes the rest; with --restart it packs again what was mended."
-        )
-    for severity, title in ((Severity.NOTE, "Notes:"), (Severity.IGNORED, "Ignored files:")):
-        if tally.count(severity):
-            lines += [title, *findings(tally, severity, details=severity is Severity.NOTE)]
-    return lines
-
-
-def _given_up(contents: Contents) -> list[str]:
-    """What is said of photos whose files are not in the store."""
-    changes = {
-        "made smaller": contents.reduced,
-        "as their pixels": contents.codecs.get("raw", 0),
-    }
-    return [
-        f"  changed  {count:,} photos {what}: their own files are not in the store"
-        for what, count in changes.items()
-        if count
-    ]
-
-
-def _labels(contents: Contents) -> list[str]:
-    if not contents.labels:
-        return []
-    return [f"  labels   {contents.objects:,} objects; labels {counts(contents.labels)}"]
-
-
-def _rate(summary: Summary) -> str:
-    seconds = max(summary.seconds, 1e-9)
-    text = (
-        f"{summary.packed_photos:,} photos in {summary.seconds:,.1f} s: "
-        f"{summary.packed_photos / seconds:,.0f} photos/s, {size(summary.packed_bytes / seconds)}/s"
-    )
-    resumed = summary.contents.photos - summary.packed_photos
-    return text + (f"; {resumed:,} were packed before" if resumed else "")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from fastload.convert.budget import ByteBudget, GivenUpError
+from fastload.convert.earlier import EarlierStore
 from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import Labelled, PhotoSize
@@ -25,7 +26,7 @@ from fastload.convert.sources import Source, SourceItem
 from fastload.errors import FastloadError, PackError
 from fastload.store import Problem, StoreWriter
 
-__all__ = ["PackJob"]
+__all__ = ["PackJob", "photo_packer", "problem_of"]
 
 # A group is lost when packing is killed, and costs an fsync when it is committed.
 GROUP_BYTES = 64 << 20
@@ -46,6 +47,7 @@ class PackJob:
         writer: where to; it is left open.
         options: as given to ``pack``.
         on_finding: called with each finding, in order.
+        earlier: the store that is to be replaced; what is in it is not packed again.
     """
 
     def __init__(
@@ -54,20 +56,16 @@ class PackJob:
         writer: StoreWriter,
         options: PackOptions,
         on_finding: Callable[[Finding], None],
+        earlier: EarlierStore | None = None,
     ) -> None:
         self._source = source
         self.writer = writer
         self._options = options
         self._on_finding = on_finding
+        self._earlier = earlier
         self._held = ByteBudget(HELD_BYTES)
         self._decoding = ByteBudget(_decode_limit_bytes())
-        self._packer = PhotoPacker(
-            tile=options.tile != "never",
-            max_side=options.max_side,
-            quality=options.quality,
-            raw=options.format == "raw",
-            decode_budget=self._decoding,
-        )
+        self._packer = photo_packer(options, self._decoding)
         self._keeps_originals = bool(original_columns(options.content()))
         self._position = writer.committed_position
         self._committed_at = time.monotonic()
@@ -91,7 +89,8 @@ class PackJob:
         if self.writer.publishing:
             return False
         items = self._source.items()
-        for finding in skip_committed(self.writer, self._source, items, self._problem_of):
+        # Told only when all fits: a caller may begin anew where it does not.
+        for finding in list(skip_committed(self.writer, self._source, items, self._problem_of)):
             self._on_finding(finding)
         progress.start("packing", self._source.photo_count, self._position)
         throttled = Throttled(progress)
@@ -146,8 +145,9 @@ class PackJob:
             labels=None if labelled is None else labelled.labels,
             extra=photo.original.columns() if self._keeps_originals else None,
         )
-        self.photos += 1
-        self.source_bytes += len(file.data)
+        if not photo.is_kept:
+            self.photos += 1
+            self.source_bytes += len(file.data)
         for finding in () if labelled is None else labelled.findings:
             self._on_finding(finding)
             if finding.severity is Severity.PROBLEM:
@@ -180,8 +180,12 @@ class PackJob:
             held = 2 * size
 
         try:
-            file = self._source.read(item, self._options.max_file_bytes, admit)
-            photo = self._packer.pack(file.data)
+            kept = self._unchanged(item)
+            if kept is not None:
+                file, photo = kept
+            else:
+                file = self._source.read(item, self._options.max_file_bytes, admit)
+                photo = self._photo(file.data)
             labelled = self._label(item, photo)
         except RefusedError as refused:
             self._held.release(held)
@@ -200,6 +204,18 @@ class PackJob:
         self._held.release(max(-more, 0))
         return file, photo, labelled
 
+    def _unchanged(self, item: SourceItem) -> tuple[FileBytes, PackedPhoto] | None:
+        """The photo from the earlier store, where its file need not be read."""
+        if self._earlier is None or self._options.checksum:
+            return None
+        status = self._source.status(item)
+        fits = 0 < status[0] <= self._options.max_file_bytes
+        return self._earlier.unchanged(item.name, status) if fits else None
+
+    def _photo(self, data: bytes) -> PackedPhoto:
+        kept = None if self._earlier is None else self._earlier.same(data)
+        return self._packer.pack(data) if kept is None else kept
+
     def _label(self, item: SourceItem, photo: PackedPhoto) -> Labelled | None:
         """What the source says, in pixels of the record."""
         record, original = photo.record, photo.original
@@ -211,15 +227,33 @@ class PackJob:
         return replace(labelled, labels=scaled_labels(labelled.labels, before, after))
 
     def _problem_of(self, item: SourceItem) -> Finding | None:
-        try:
-            self._packer.pack(self._source.read(item, self._options.max_file_bytes).data)
-        except RefusedError as refused:
-            return refused.finding(item.name)
-        return None
+        return problem_of(self._source, item, self._packer, self._options.max_file_bytes)
 
     def _cancel(self) -> None:
         self._held.cancel()
         self._decoding.cancel()
+
+
+def photo_packer(options: PackOptions, decode_budget: ByteBudget | None = None) -> PhotoPacker:
+    """What makes records as ``options`` ask for."""
+    return PhotoPacker(
+        tile=options.tile != "never",
+        max_side=options.max_side,
+        quality=options.quality,
+        raw=options.format == "raw",
+        decode_budget=decode_budget,
+    )
+
+
+def problem_of(
+    source: Source, item: SourceItem, packer: PhotoPacker, max_file_bytes: int
+) -> Finding | None:
+    """Why a photo cannot be packed, or None where it can."""
+    try:
+        packer.pack(source.read(item, max_file_bytes).data)
+    except RefusedError as refused:
+        return refused.finding(item.name)
+    return None
 
 
 def _held_bytes(file: FileBytes, photo: PackedPhoto, labelled: Labelled | None) -> int:

@@ -36,6 +36,11 @@ class PackOptions:
         overwrite: replace a published store.
         restart: throw a half-packed store away instead of going on with it.
         strict: publish nothing where any file is a problem.
+        update: replace a published store by one of what the source has now, and pack only what is
+            new or changed; what is in the store already is copied. Where there is none, pack all.
+        checksum: with ``update``, read every file, and tell changed ones by their bytes; False: a
+            file of the same name, size, time and permissions is taken to be the same.
+        dry_run: write nothing, and say what would be done; takes as long as reading and packing do.
     """
 
     layout: str = "auto"
@@ -51,6 +56,9 @@ class PackOptions:
     overwrite: bool = False
     restart: bool = False
     strict: bool = False
+    update: bool = False
+    checksum: bool = False
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -65,6 +73,10 @@ class PackOptions:
             raise ValueError(f"max_side: expected 0 (no limit) or more, found {self.max_side}")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"quality: expected 1 to 100, found {self.quality}")
+        if self.checksum and not self.update:
+            raise ValueError("checksum: expected it together with update")
+        if self.update and self.overwrite:
+            raise ValueError("update, overwrite: expected one of them, or none")
         if self.workers < 0:
             raise ValueError(f"workers: expected 0 (all cores) or more, found {self.workers}")
         if not 1 <= self.max_file_bytes <= MAX_FILE_BYTES:

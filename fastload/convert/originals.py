@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload.store import ColumnSpec, Store
+from fastload.store import ColumnSpec, CommittedSamples, Store
 
 __all__ = ["Original", "original_columns", "original_name", "reduced_photos"]
 
@@ -65,7 +65,7 @@ def original_name(name: str, columns: Collection[str]) -> str:
     return original if original in columns else name
 
 
-def reduced_photos(store: Store) -> NDArray[np.bool_]:
+def reduced_photos(store: Store | CommittedSamples) -> NDArray[np.bool_]:
     """Which samples have another size than in the source, and so are encoded anew; bool [N]."""
     different = np.zeros(len(store), np.bool_)
     for name in ("height", "width"):

@@ -7,27 +7,18 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
+from fastload.convert.changes import Changes
 from fastload.convert.findings import Finding, Severity, Tally
-from fastload.convert.job import PackJob
 from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
-from fastload.convert.originals import original_columns
+from fastload.convert.packing import Packing
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.sources import Source, find_source
-from fastload.convert.summary import (
-    Contents,
-    ProblemsFoundError,
-    Summary,
-    misnamed,
-    unlabelled,
-)
-from fastload.convert.targets import Target, check_target, plan_targets
+from fastload.convert.summary import Contents, ProblemsFoundError, Summary
+from fastload.convert.targets import check_target, plan_targets
 from fastload.errors import SourceError
-from fastload.store import PHOTO_COLUMNS, Store, StoreWriter, WriterHeader
-from fastload.version import __version__
 
 __all__ = ["pack"]
 
@@ -48,8 +39,9 @@ def pack(
     """Pack the data set ``source`` into the store ``destination``.
 
     Killed at any moment, the same call goes on from the last commit, and ends with the same
-    content. Nothing in ``source`` is written. Files that cannot be packed are reported and left
-    out, unless ``strict``.
+    content. With ``update``, an earlier store is replaced by the one that packing anew would give,
+    and only what is new in ``source`` is packed. Nothing in ``source`` is written. Files that
+    cannot be packed are reported and left out, unless ``strict``.
 
     Args:
         source: folder with photos, in one of the layouts of docs/layouts.md, or the file that
@@ -74,7 +66,8 @@ def pack(
     started = time.monotonic()
     tally = Tally()
     note = tally.listener(on_finding)
-    check_target(source, destination, overwrite=options.overwrite or split_stores)
+    replaces = options.overwrite or options.update or split_stores
+    check_target(source, destination, overwrite=replaces)
     opened = find_source(
         source,
         options.layout,
@@ -82,87 +75,58 @@ def pack(
         extensions=options.extensions,
         profile=options.labels,
     )
-    check_target(opened.root, destination, overwrite=options.overwrite or split_stores)
+    check_target(opened.root, destination, overwrite=replaces)
     with ExitStack() as stack:
         stack.enter_context(quiet_pillow())
-        targets = plan_targets(opened, destination, split_stores, options.overwrite)
-        writers = {
-            target.path: stack.enter_context(_writer(target, options))
-            for target in targets
-            if not target.published
-        }
-        jobs = [
-            PackJob(target.source, writers[target.path], options, note)
-            for target in targets
-            if target.path in writers
-        ]
-        listed = {job.writer.path for job in jobs if job.run(progress or Silent())}
+        targets = plan_targets(
+            opened, destination, split_stores, options.overwrite, update=options.update
+        )
+        packings = [stack.enter_context(Packing(target, options, note)) for target in targets]
+        for packing in packings:
+            packing.run(progress or Silent())
         refused = options.strict and tally.count(Severity.PROBLEM) > 0
+        contents = Contents(photos=sum(packing.committed_count for packing in packings))
         if not refused:
-            _require_photos(opened, list(writers.values()), tally)
-            for writer in writers.values():
-                writer.publish()
-    contents = Contents(photos=sum(writer.committed_count for writer in writers.values()))
-    if not refused:
-        contents = Contents()
-        for target in targets:
-            contents += _look(target.path, note, with_problems=target.path not in listed)
+            _require_photos(opened, packings, tally)
+            for packing in packings:
+                packing.publish()
+            contents = sum((packing.contents for packing in packings), Contents())
+    found = [packing.changes for packing in packings if packing.changes is not None]
+    changes = sum(found, Changes()) if options.update and not refused else None
     summary = Summary(
         source=opened.root,
         layout=opened.layout,
         stores=tuple(target.path for target in targets),
         class_count=len(opened.class_names),
         contents=contents,
-        store_bytes=0 if refused else sum(target.path.stat().st_size for target in targets),
+        store_bytes=sum(packing.store_bytes for packing in packings),
         tally=tally,
         seconds=time.monotonic() - started,
-        packed_photos=sum(job.photos for job in jobs),
-        packed_bytes=sum(job.source_bytes for job in jobs),
-        published=not refused,
+        packed_photos=sum(packing.photos for packing in packings),
+        packed_bytes=sum(packing.source_bytes for packing in packings),
+        published=not refused and not options.dry_run,
+        changes=changes,
+        dry_run=options.dry_run,
     )
     if refused:
         raise ProblemsFoundError(summary)
     return summary
 
 
-def _writer(target: Target, options: PackOptions) -> StoreWriter:
-    source = target.source
-    header = WriterHeader(
-        class_names=source.class_names,
-        split_names=source.split_names,
-        source=source.root,
-        created_by=f"fastload {__version__}",
-        options={
-            **({"source_state": source.state} if source.state else {}),
-            **options.content(),
-            **({"split": target.split} if target.split else {}),
-        },
-        annotations=source.annotations,
-    )
-    return StoreWriter(
-        target.path,
-        header,
-        columns=(*PHOTO_COLUMNS, *original_columns(options.content())),
-        files=source.files,
-        restart=options.restart,
-        overwrite=options.overwrite,
-    )
-
-
-def _require_photos(source: Source, writers: list[StoreWriter], tally: Tally) -> None:
+def _require_photos(source: Source, packings: list[Packing], tally: Tally) -> None:
     """Refuses to publish a store into which none of its files could be packed.
 
     What was packed for other splits stays, and is gone on with.
     """
-    empty = [
-        writer for writer in writers if not writer.committed_count and writer.committed_position
-    ]
+    empty = [packing for packing in packings if packing.is_empty]
     if not empty:
         return
-    for writer in empty:
-        writer.discard()  # or it would not fit a source that was mended, or other options
+    for packing in empty:
+        packing.discard()  # or it would not fit a source that was mended, or other options
     where = (
-        source.root if len(empty) == len(writers) else f"{source.root}, for {empty[0].path.name}"
+        source.root
+        if len(empty) == len(packings)
+        else f"{source.root}, for {empty[0].target.path.name}"
     )
     reasons = "; ".join(
         f"{group.count:,} {kind} (such as {printable(group.examples[0].name)}: "
@@ -170,14 +134,3 @@ def _require_photos(source: Source, writers: list[StoreWriter], tally: Tally) ->
         for kind, group in tally.groups(Severity.PROBLEM).items()
     )
     raise SourceError(f"{where}: no file could be packed, and nothing was published: {reasons}")
-
-
-def _look(path: Path, note: OnFinding, *, with_problems: bool) -> Contents:
-    """Count a published store; its problems are news where this run did not list its source."""
-    with Store(path) as store:
-        if with_problems:
-            for problem in store.problems:
-                note(Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason))
-        for finding in (*misnamed(store), *unlabelled(store)):
-            note(finding)
-        return Contents.of(store)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastload.convert.changes import Changes, Samples
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.originals import original_name, reduced_photos
 from fastload.convert.sniff import format_by_extension
 from fastload.errors import PackError
 from fastload.records import Codec
-from fastload.store import NO_SPLIT, LabelState, Store
+from fastload.store import NO_SPLIT, LabelState
 
 __all__ = ["Contents", "ProblemsFoundError", "Summary", "misnamed", "unlabelled"]
 
@@ -49,7 +50,7 @@ class Contents:
     objects: int = 0
 
     @classmethod
-    def of(cls, store: Store) -> Contents:
+    def of(cls, store: Samples) -> Contents:
         """Count what is in ``store``."""
         column, header = store.column, store.header
         annotations = store.annotations
@@ -99,7 +100,10 @@ class Summary:
         seconds: how long this run took.
         packed_photos: photos packed in this run; the others were packed by earlier runs.
         packed_bytes: source bytes of those.
-        published: False only where ``strict`` kept the stores from being published.
+        published: False only where ``strict`` kept the stores from being published, and in a dry
+            run.
+        changes: with ``update``: in what the stores differ from those that they replace.
+        dry_run: nothing was written.
     """
 
     source: str
@@ -113,6 +117,8 @@ class Summary:
     packed_photos: int
     packed_bytes: int
     published: bool = True
+    changes: Changes | None = None
+    dry_run: bool = False
 
     @property
     def problems_count(self) -> int:
@@ -132,6 +138,7 @@ class Summary:
             "source": self.source,
             "layout": self.layout,
             "published": self.published,
+            "dry_run": self.dry_run,
             "stores": [str(path) for path in self.stores],
             "photos": self.contents.photos,
             "classes": self.class_count,
@@ -145,6 +152,7 @@ class Summary:
             "photos_reduced": self.contents.reduced,
             "labels": self.contents.labels,
             "objects": self.contents.objects,
+            "changes": None if self.changes is None else self.changes.as_json(),
             "seconds": round(self.seconds, 3),
             "packed_photos": self.packed_photos,
             "resumed_photos": self.contents.photos - self.packed_photos,
@@ -176,7 +184,7 @@ class ProblemsFoundError(PackError):
         self.summary = summary
 
 
-def misnamed(store: Store) -> Iterator[Finding]:
+def misnamed(store: Samples) -> Iterator[Finding]:
     """A note on each photo whose name promises another format than its bytes have."""
     formats, names = store.header.formats, store.names
     column = store.column("format")
@@ -192,7 +200,7 @@ def misnamed(store: Store) -> Iterator[Finding]:
             )
 
 
-def unlabelled(store: Store) -> Iterator[Finding]:
+def unlabelled(store: Samples) -> Iterator[Finding]:
     """A note on each photo of a labelled data set about which it says nothing."""
     annotations = store.annotations
     if annotations is None:

@@ -64,13 +64,19 @@ def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> b
 
 
 def plan_targets(
-    source: Source, destination: str | os.PathLike[str], split_stores: bool, overwrite: bool
+    source: Source,
+    destination: str | os.PathLike[str],
+    split_stores: bool,
+    overwrite: bool,
+    *,
+    update: bool = False,
 ) -> list[Target]:
     """The stores to make of ``source``: one, or one a split.
 
     With one a split, all partial files are made, in order, before the first store is published, in
     the same order. So a store that exists without a partial file, while a later one has a partial
-    file, was published by the run that is being resumed.
+    file, was published by the run that is being resumed. With ``update`` none counts as that: what
+    such a run has published is looked at again.
 
     Raises:
         PackError: a store exists, and is not to be replaced.
@@ -89,7 +95,8 @@ def plan_targets(
     for number, target in enumerate(paths):
         resuming = any(partial_path(later).exists() for later in paths[number + 1 :])
         published = target.exists() and not partial_path(target).exists() and resuming
-        if target.exists() and not published and not overwrite:
+        published = published and not update
+        if target.exists() and not published and not (overwrite or update):
             raise exists_error(target)
         split = source.split_names[number]
         targets.append(Target(target, source.select(number), split, published))
@@ -98,4 +105,6 @@ def plan_targets(
 
 def exists_error(path: Path) -> PackError:
     """The refusal to replace a store."""
-    return PackError(f"{path}: exists; --overwrite replaces it")
+    return PackError(
+        f"{path}: exists; --overwrite replaces it, --update packs what is new in its source"
+    )

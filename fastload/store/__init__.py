@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastload.store.annotation_header import AnnotationHeader, AttachedFile
 from fastload.store.annotations import Annotations
 from fastload.store.attached import attach
+from fastload.store.committed import CommittedSamples
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, WriterHeader
 from fastload.store.label_bundle import bundle
+from fastload.store.label_rows import LabelRows
 from fastload.store.labels import LabelFile, LabelState, Objects, SampleLabels
 from fastload.store.names import Names
 from fastload.store.partial import partial_path
@@ -23,7 +25,9 @@ __all__ = [
     "Annotations",
     "AttachedFile",
     "ColumnSpec",
+    "CommittedSamples",
     "LabelFile",
+    "LabelRows",
     "LabelState",
     "Names",
     "Objects",

@@ -18,7 +18,14 @@ from fastload.records import HEADER_BYTES, stated_length
 from fastload.store.lmdb_file import Extent, LmdbFile
 from fastload.store.lmdb_walk import IntegerExtents
 
-__all__ = ["BLOCK_BYTES", "join_blocks", "record_lengths", "record_offsets", "records_per_block"]
+__all__ = [
+    "BLOCK_BYTES",
+    "block_spans",
+    "join_blocks",
+    "record_lengths",
+    "record_offsets",
+    "records_per_block",
+]
 
 #: A block is closed before it becomes larger; a larger record is a block of its own. Half a page in
 #: this is 0.2 %.
@@ -27,14 +34,20 @@ BLOCK_BYTES = 1 << 20
 
 def join_blocks(records: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
     """``(place of the first record, block)`` of the records of a commit, one block at a time."""
+    for first, end in block_spans(list(map(len, records))):
+        yield first, b"".join(records[first:end])
+
+
+def block_spans(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first, end) of each block of a commit's records of those lengths."""
     first = size = 0
-    for place, record in enumerate(records):
-        if size and size + len(record) > BLOCK_BYTES:
-            yield first, b"".join(records[first:place])
+    for place, length in enumerate(lengths):
+        if size and size + length > BLOCK_BYTES:
+            yield first, place
             first, size = place, 0
-        size += len(record)
+        size += length
     if size:
-        yield first, b"".join(records[first:])
+        yield first, len(lengths)
 
 
 def records_per_block(file: LmdbFile, blocks: IntegerExtents, count: int) -> NDArray[np.uint64]:

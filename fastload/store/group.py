@@ -141,11 +141,10 @@ class Group:
 
         ``label_bytes`` are the committed bytes of each label column.
         """
-        buffers = {**self._buffers, **self._label_buffers}
         chunks = {
-            chunk_key(name, state.sequence): seal(bytes(buffer.data))
-            for name, buffer in buffers.items()
-            if buffer.data
+            chunk_key(name, state.sequence): seal(bytes(data))
+            for name, data in self.columns().items()
+            if data
         }
         if self.problems:
             problems = seal(dump_problems(self.problems))
@@ -169,6 +168,10 @@ class Group:
             transaction.put(META, STATE, seal(state.to_json()))
 
         file.transact(put_all, self.record_bytes + sum(map(len, chunks.values())))
+
+    def columns(self) -> dict[str, bytearray]:
+        """What waits for each column."""
+        return {n: buffer.data for n, buffer in {**self._buffers, **self._label_buffers}.items()}
 
     def label_bytes(self) -> dict[str, int]:
         """Bytes that wait for each label column; offsets count as what they will take."""

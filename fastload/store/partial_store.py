@@ -83,6 +83,10 @@ class PartialStore:
         """What is committed, as it is now."""
         return Publication(self._lock, self._file, self.plan, self.state)
 
+    def size_bytes(self) -> int:
+        """Of the file."""
+        return self._lock.size_bytes()
+
     def commit(self, group: Group, position: int) -> None:
         """Write the group, and clear it once it is on the disk; ``StoreWriter.commit`` says more.
 

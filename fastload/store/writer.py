@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from fastload.errors import PackError
 from fastload.records import Record
-from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
+from fastload.store.columns import LENGTH, PHOTO_COLUMNS, ColumnSpec
+from fastload.store.committed import CommittedSamples
+from fastload.store.dry_store import DryStore
 from fastload.store.group import Group
 from fastload.store.header import MAX_NAMES, NO_CLASS, NO_SPLIT, WriterHeader
 from fastload.store.labels import SampleLabels
@@ -56,6 +58,7 @@ class StoreWriter:
         resume: go on with a partial file that exists; False: refuse where there is one.
         restart: throw away a partial file that exists.
         overwrite: replace ``path`` where it exists (at ``publish``, by one rename).
+        dry: write nothing, keep the columns in memory, and publish nothing.
 
     Attributes:
         path: the store's file, absolute.
@@ -80,6 +83,7 @@ class StoreWriter:
         resume: bool = True,
         restart: bool = False,
         overwrite: bool = False,
+        dry: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
         self.partial_path = partial_path(self.path)
@@ -87,7 +91,11 @@ class StoreWriter:
         plan = PackPlan(_checked(header, files), tuple(columns), uuid.uuid4().hex)
         self._group = Group(plan.columns, plan.header)
         self._refuse_existing()
-        self._store = PartialStore(self.partial_path, plan, files, resume=resume, restart=restart)
+        self._store: PartialStore | DryStore = (
+            DryStore(plan, files)
+            if dry
+            else PartialStore(self.partial_path, plan, files, resume=resume, restart=restart)
+        )
         self._is_open = True
         self.resumed = self._store.resumed
 
@@ -130,6 +138,11 @@ class StoreWriter:
         return self._group.record_bytes
 
     @property
+    def size_bytes(self) -> int:
+        """Of the partial file; of a dry one, about what the store would take."""
+        return self._open_store().size_bytes()
+
+    @property
     def publishing(self) -> bool:
         """An earlier ``publish`` was interrupted: nothing can be added, only published."""
         return self._store.state.publishing
@@ -145,6 +158,14 @@ class StoreWriter:
             KeyError: no such column.
         """
         return self._open_store().publication().column(name)
+
+    def committed_samples(self) -> CommittedSamples:
+        """All committed samples, as they would be published now."""
+        store = self._open_store()
+        publication = store.publication()
+        columns = tuple(spec.name for spec in (*store.plan.columns, LENGTH))
+        header = store.state.to_header(store.plan, columns)
+        return CommittedSamples(header, publication.names(), publication.column)
 
     def append(
         self,
@@ -272,7 +293,7 @@ class StoreWriter:
         self._open_store().discard()
         self.close()
 
-    def _open_store(self) -> PartialStore:
+    def _open_store(self) -> PartialStore | DryStore:
         if not self._is_open:
             raise PackError(f"{self.path}: the writer was closed; make another")
         return self._store

@@ -213,9 +213,9 @@ def test_a_label_column_that_grows_too_large_is_refused_before_it_is_written(
     """Also where a resumed writer did not write the first part itself."""
     with StoreWriter(tmp_path / "x.lmdb", LABELLED, files=FILES) as writer:
         add(writer, SAMPLES[:20], group=5, problems=())
-        used = writer._label_bytes["objects.box"]
+        used = writer._store._label_bytes["objects.box"]
     with StoreWriter(tmp_path / "x.lmdb", LABELLED, files=FILES) as writer:
-        assert writer._label_bytes["objects.box"] == used > 0
+        assert writer._store._label_bytes["objects.box"] == used > 0
         writer.append(SAMPLES[22].record, **SAMPLES[22].metadata)
         monkeypatch.setattr(group_module, "MAX_COLUMN_BYTES", used)
         with pytest.raises(PackError, match="several stores"):

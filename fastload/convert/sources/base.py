@@ -91,6 +91,14 @@ class Source(Protocol):
         """(size in bytes, mtime in ns) of a photo as it is now; (0, 0) where it is not there."""
         ...
 
+    def status(self, item: SourceItem) -> tuple[int, int, int]:
+        """(size in bytes, mtime in ns, ``st_mode``) of the file that is a photo's alone.
+
+        (0, 0, 0) where nothing follows from them: it is not there, may not be read, or is a part of
+        another file.
+        """
+        ...
+
     def label(self, item: SourceItem, size: PhotoSize) -> Labelled | None:
         """The labels of a photo of that size, where there are ``annotations``.
 

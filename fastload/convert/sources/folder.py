@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from fastload.convert.files import FileBytes, read_file, read_original
+from fastload.convert.files import FileBytes, file_status, read_file, read_original
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import NameCollisions
@@ -83,6 +83,10 @@ class FolderSource:
         except OSError:
             return 0, 0
         return status.st_size, status.st_mtime_ns
+
+    def status(self, item: SourceItem) -> tuple[int, int, int]:
+        """(size, mtime_ns, mode) of the file; (0, 0, 0) where it is not there."""
+        return file_status(os.path.join(self.root, item.name))
 
     def label(self, _item: SourceItem, _size: PhotoSize) -> None:
         """There are no labels of objects."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fastload.convert.boundary import Boundary
-from fastload.convert.files import FileBytes, read_file, read_original
+from fastload.convert.files import FileBytes, file_status, read_file, read_original
 from fastload.convert.findings import Finding, RefusedError
 from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.sources.base import SourceItem
@@ -88,6 +88,15 @@ class ListedSource:
         except OSError:
             return 0, 0
         return status.st_size, status.st_mtime_ns
+
+    def status(self, item: SourceItem) -> tuple[int, int, int]:
+        """(size, mtime_ns, mode) of the file; (0, 0, 0) where it is not there, or lies outside."""
+        path = self._path(item)
+        try:
+            self.boundary.check(path)
+        except RefusedError:
+            return 0, 0, 0
+        return file_status(path)
 
     def label(self, item: SourceItem, size: PhotoSize) -> Labelled | None:
         """The photo's labels."""

@@ -1,0 +1,85 @@
+"""What ``fastload convert`` says at its end."""
+
+from __future__ import annotations
+
+from fastload.cli.figures import counts, findings, size
+from fastload.convert import Severity, Summary
+from fastload.convert.names import printable
+from fastload.convert.summary import Contents
+
+__all__ = ["summary_lines"]
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """The summary, line by line."""
+    contents, tally = summary.contents, summary.tally
+    stores = ", ".join(printable(str(path)) for path in summary.stores)
+    about = "about " if summary.dry_run else ""
+    sizes = f"{size(contents.source_bytes)} -> {about}{size(summary.store_bytes)}"
+    lines = []
+    if summary.published or summary.dry_run:
+        photos = f"{contents.photos:,} photos of {printable(summary.source)}"
+        lines = [
+            f"{photos} would be in {stores}; nothing was written"
+            if summary.dry_run
+            else f"{photos} are in {stores}",
+            f"  layout   {summary.layout}, {summary.class_count:,} classes"
+            + (f", {counts(contents.splits)}" if contents.splits else ""),
+            f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
+            f"  codecs   {counts(contents.codecs)}",
+            *_given_up(contents),
+            *_labels(contents),
+            *_changes(summary),
+            f"  this run {_rate(summary)}",
+        ]
+    if summary.problems_count:
+        count = summary.problems_count
+        lines += [f"{count:,} file{'s' * (count != 1)} could not be packed:"]
+        lines += findings(tally, Severity.PROBLEM)
+    if not summary.published and not summary.dry_run:
+        lines.append(
+            f"{stores}: nothing was published, as --strict asks. The same command without "
+            "--strict publishes the rest; with --restart it packs again what was mended."
+        )
+    for severity, title in ((Severity.NOTE, "Notes:"), (Severity.IGNORED, "Ignored files:")):
+        if tally.count(severity):
+            lines += [title, *findings(tally, severity, details=severity is Severity.NOTE)]
+    return lines
+
+
+def _given_up(contents: Contents) -> list[str]:
+    """What is said of photos whose files are not in the store."""
+    changes = {
+        "made smaller": contents.reduced,
+        "as their pixels": contents.codecs.get("raw", 0),
+    }
+    return [
+        f"  changed  {count:,} photos {what}: their own files are not in the store"
+        for what, count in changes.items()
+        if count
+    ]
+
+
+def _labels(contents: Contents) -> list[str]:
+    if not contents.labels:
+        return []
+    return [f"  labels   {contents.objects:,} objects; labels {counts(contents.labels)}"]
+
+
+def _changes(summary: Summary) -> list[str]:
+    """What an update did."""
+    if summary.changes is None:
+        return []
+    found = summary.changes.as_json()
+    text = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+    return [f"  update   {text}"]
+
+
+def _rate(summary: Summary) -> str:
+    seconds = max(summary.seconds, 1e-9)
+    text = (
+        f"{summary.packed_photos:,} photos in {summary.seconds:,.1f} s: "
+        f"{summary.packed_photos / seconds:,.0f} photos/s, {size(summary.packed_bytes / seconds)}/s"
+    )
+    resumed = summary.contents.photos - summary.packed_photos
+    return text + (f"; {resumed:,} were packed before" if resumed else "")

@@ -106,12 +106,15 @@ def test_decode_verifies_against_pillow(images: Path, tmp_path: Path) -> None:
 
 
 def test_packing_reads_back_what_it_packed(images: Path, tmp_path: Path) -> None:
-    """FFCV takes part only where it is installed."""
+    """Other formats' writers take part only where they are installed."""
     _, content = run(
-        tmp_path, "packing.py", "--images", images, "--rounds", 1,
-        "--peers-python", tmp_path / "none",
-    )  # fmt: skip
+        tmp_path, "packing.py", "--images", images, "--rounds", 1, "--peers", tmp_path / "none"
+    )
     assert content["results"]["fastload-tiles"]["read_back"] == 12
+    assert content["results"]["cp"]["read_back"] == 12
+    assert set(content["left_out"]) == {
+        "ffcv-jpg", "ffcv-raw", "litdata", "streaming", "webdataset"
+    }  # fmt: skip
 
 
 def test_background_checks_its_plots(tmp_path: Path) -> None:

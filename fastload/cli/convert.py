@@ -12,9 +12,11 @@ from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, SourcePath
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.packed import summary_lines
 from fastload.cli.report_file import FindingsFile
+from fastload.cli.sharding import sharding_of, sharding_options
 from fastload.convert import PackOptions, ProblemsFoundError, pack
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.options import DEFAULT_QUALITY, FORMATS, TILE_CHOICES
+from fastload.convert.shard_packer import pack_shards
 from fastload.convert.sources import LAYOUTS, PROFILES
 from fastload.convert.targets import is_inside
 
@@ -28,6 +30,7 @@ Examples:
   fastload convert coco128.yaml coco128.lmdb --labels yolov5
   fastload convert "imagenet-train-{000000..000146}.tar" imagenet.lmdb
   fastload convert photos/ small.lmdb --max-side 512 --quality 90
+  fastload convert imagenet/ shards/ --shard-bytes 1GB --deal
   fastload convert photos/ photos.lmdb --update --dry-run
   fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
 """
@@ -55,6 +58,7 @@ Examples:
     is_flag=True,
     help="One store a split, OUT-train.lmdb and so on, in place of named splits in one.",
 )
+@sharding_options
 @click.option(
     "--tile",
     type=click.Choice(TILE_CHOICES),
@@ -136,6 +140,10 @@ def convert(
     layout: str,
     labels: str,
     split_stores: bool,
+    shards: int | None,
+    shard_bytes: int | None,
+    deal: bool,
+    engine: str,
     tile: str,
     max_side: int | None,
     quality: int | None,
@@ -171,6 +179,8 @@ def convert(
         raise click.UsageError("--update, --overwrite: OUT is replaced by either; choose one")
     if quality is not None and (max_side is None or format == "raw"):
         raise click.UsageError("--quality: it is that of the JPEGs which --max-side makes")
+    unfit = {"--split-stores": split_stores, "--update": update, "--dry-run": dry_run}
+    sharding = sharding_of(shards, shard_bytes, deal, engine, unfit)
     options = PackOptions(
         layout=layout,
         tile=tile,
@@ -194,9 +204,16 @@ def convert(
     code = ExitCode.DONE
     with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         try:
-            summary = pack(
-                source, out, options, split_stores=split_stores, progress=bar, on_finding=on_finding
-            )
+            if sharding is None:
+                summary = pack(
+                    source, out, options,
+                    split_stores=split_stores, progress=bar, on_finding=on_finding,
+                )  # fmt: skip
+            else:
+                summary = pack_shards(
+                    source, out, sharding, options,
+                    engine=engine, progress=bar, on_finding=on_finding,
+                )  # fmt: skip
         except ProblemsFoundError as error:
             summary, code = error.summary, ExitCode.REFUSED
     if code is ExitCode.DONE and summary.problems_count:

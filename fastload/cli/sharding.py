@@ -24,9 +24,7 @@ class ByteSize(click.ParamType):
 
     name = "SIZE"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Raises click.BadParameter where it is none, or not above 0."""
         found = value if isinstance(value, int) else self._parse(str(value))
         if not found or found <= 0:

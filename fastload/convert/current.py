@@ -30,16 +30,16 @@ def findings_if_current(
     if _without_release(store.header) != _without_release(header):
         return None
     packer = photo_packer(options)
+    bad = {problem.path for problem in store.problems}
+
+    def still_bad(item: SourceItem) -> Finding | None:
+        if item.name not in bad:
+            return None
+        return problem_of(source, item, packer, options.max_file_bytes)
+
     items = source.items()
     try:
-        found = list(
-            skip_committed(
-                _Published(store),
-                source,
-                items,
-                lambda item: problem_of(source, item, packer, options.max_file_bytes),
-            )
-        )
+        found = list(skip_committed(_Published(store), source, items, still_bad))
     except ResumeError:
         return None
     for item in items:

@@ -15,7 +15,14 @@ from fastload.cli.report_file import FindingsFile
 from fastload.cli.sharding import sharding_of, sharding_options
 from fastload.convert import PackOptions, ProblemsFoundError, pack
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
-from fastload.convert.options import DEFAULT_QUALITY, FORMATS, TILE_CHOICES
+from fastload.convert.near_pairs import MOST_DISTANCE
+from fastload.convert.options import (
+    DEDUPE_CHOICES,
+    DEFAULT_NEAR,
+    DEFAULT_QUALITY,
+    FORMATS,
+    TILE_CHOICES,
+)
 from fastload.convert.shard_packer import pack_shards
 from fastload.convert.sources import LAYOUTS, PROFILES
 from fastload.convert.targets import is_inside
@@ -29,6 +36,7 @@ Examples:
   fastload convert imagenet/ imagenet.lmdb --split-stores --problems bad.jsonl
   fastload convert coco128.yaml coco128.lmdb --labels yolov5
   fastload convert "imagenet-train-{000000..000146}.tar" imagenet.lmdb
+  fastload convert photos/ photos.lmdb --dedupe exact --problems left-out.jsonl
   fastload convert photos/ small.lmdb --max-side 512 --quality 90
   fastload convert imagenet/ shards/ --shard-bytes 1GB --deal
   fastload convert photos/ photos.lmdb --update --dry-run
@@ -85,6 +93,19 @@ Examples:
     default="original",
     show_default=True,
     help="Keep files; or only their pixels, which take far more room and no decoding.",
+)
+@click.option(
+    "--dedupe",
+    type=click.Choice(DEDUPE_CHOICES),
+    help="Leave out photos that repeat others, byte for byte, or also those that nearly do (needs "
+    "imagehash). What stands in several splits is kept in test, else val, else train.",
+)
+@click.option(
+    "--near",
+    type=click.IntRange(0, MOST_DISTANCE),
+    metavar="BITS",
+    help="Bits of 64 that --dedupe near lets perceptual hashes differ in.  "
+    f"[default: {DEFAULT_NEAR}]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it exists, once all is packed.")
 @click.option(
@@ -148,6 +169,8 @@ def convert(
     max_side: int | None,
     quality: int | None,
     format: str,
+    dedupe: str | None,
+    near: int | None,
     overwrite: bool,
     restart: bool,
     update: bool,
@@ -181,12 +204,16 @@ def convert(
         raise click.UsageError("--quality: it is that of the JPEGs which --max-side makes")
     unfit = {"--split-stores": split_stores, "--update": update, "--dry-run": dry_run}
     sharding = sharding_of(shards, shard_bytes, deal, engine, unfit)
+    if near is not None and dedupe != "near":
+        raise click.UsageError("--near: expected it together with --dedupe near")
     options = PackOptions(
         layout=layout,
         tile=tile,
         max_side=max_side or 0,
         quality=quality or DEFAULT_QUALITY,
         format=format,
+        dedupe=dedupe or "",
+        near=DEFAULT_NEAR if near is None else near,
         labels=labels,
         follow_links=follow_links,
         extensions=extensions,

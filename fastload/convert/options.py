@@ -5,14 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
+from fastload.convert.near_pairs import MOST_DISTANCE
 from fastload.convert.ordered import available_cores
 from fastload.convert.sources import LAYOUTS, PROFILES
 
-__all__ = ["DEFAULT_QUALITY", "FORMATS", "TILE_CHOICES", "PackOptions"]
+__all__ = [
+    "DEDUPE_CHOICES",
+    "DEFAULT_NEAR",
+    "DEFAULT_QUALITY",
+    "FORMATS",
+    "TILE_CHOICES",
+    "PackOptions",
+]
 
 TILE_CHOICES = ("auto", "never")
 FORMATS = ("original", "raw")
 DEFAULT_QUALITY = 90
+DEDUPE_CHOICES = ("exact", "near")
+DEFAULT_NEAR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,10 @@ class PackOptions:
         follow_links: follow links and paths that lead out of the source.
         extensions: endings to pack beside those that torchvision packs.
         max_file_bytes: larger files are a problem.
+        dedupe: leave out photos that repeat others, over all splits: "exact" those with the same
+            bytes, "near" also those that look alike; "" none. Of those in several splits the one
+            of the most held-out split is kept, so that training loses what leaks.
+        near: bits of 64 in which the perceptual hashes of photos that look alike may differ.
         workers: threads; 0: as many as there are cores.
         overwrite: replace a published store.
         restart: throw a half-packed store away instead of going on with it.
@@ -52,6 +66,8 @@ class PackOptions:
     follow_links: bool = False
     extensions: tuple[str, ...] = ()
     max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
+    dedupe: str = ""
+    near: int = DEFAULT_NEAR
     workers: int = 0
     overwrite: bool = False
     restart: bool = False
@@ -69,6 +85,10 @@ class PackOptions:
             raise ValueError(f"tile: expected one of {TILE_CHOICES}, found {self.tile!r}")
         if self.format not in FORMATS:
             raise ValueError(f"format: expected one of {FORMATS}, found {self.format!r}")
+        if self.dedupe not in ("", *DEDUPE_CHOICES):
+            raise ValueError(f"dedupe: expected one of {DEDUPE_CHOICES}, found {self.dedupe!r}")
+        if not 0 <= self.near <= MOST_DISTANCE:
+            raise ValueError(f"near: expected 0 to {MOST_DISTANCE}, found {self.near}")
         if self.max_side < 0:
             raise ValueError(f"max_side: expected 0 (no limit) or more, found {self.max_side}")
         if not 1 <= self.quality <= 100:
@@ -99,5 +119,7 @@ class PackOptions:
             "extensions": ",".join(self.extensions),
             "max_file_bytes": self.max_file_bytes,
             **smaller,
+            **({"dedupe": self.dedupe} if self.dedupe else {}),
+            **({"near": self.near} if self.dedupe == "near" else {}),
             **({} if self.format == "original" else {"format": self.format}),
         }

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from fastload.convert.changes import Changes
+from fastload.convert.deduped import deduped
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
@@ -55,6 +56,7 @@ def pack(
         **choices: fields of ``PackOptions`` by name.
 
     Raises:
+        MissingLibraryError: ``dedupe="near"`` without imagehash.
         SourceError: ``source`` is no folder of photos, or not one of them can be packed (with
             ``split_stores``: not one of a split).
         PackError: ``destination`` exists, or cannot be written.
@@ -68,7 +70,7 @@ def pack(
     note = tally.listener(on_finding)
     replaces = options.overwrite or options.update or split_stores
     check_target(source, destination, overwrite=replaces)
-    opened = find_source(
+    opened: Source = find_source(
         source,
         options.layout,
         follow_links=options.follow_links,
@@ -78,6 +80,14 @@ def pack(
     check_target(opened.root, destination, overwrite=replaces)
     with ExitStack() as stack:
         stack.enter_context(quiet_pillow())
+        if options.dedupe:
+            opened = deduped(
+                opened,
+                near=options.near if options.dedupe == "near" else None,
+                max_file_bytes=options.max_file_bytes,
+                workers=options.worker_count,
+                progress=progress or Silent(),
+            )
         targets = plan_targets(
             opened, destination, split_stores, options.overwrite, update=options.update
         )

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload import _core
+from fastload.convert.deduped import deduped
+from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.near_pairs import MOST_DISTANCE
+from fastload.convert.ordered import available_cores
+from fastload.convert.progress import Silent
 from fastload.convert.sources import LAYOUTS, Source, SourceItem, find_source
 from fastload.store import Store
 
@@ -23,13 +28,29 @@ def open_again(store: Store, path: str) -> Source:
     """
     options, annotations = store.header.options, store.header.annotations
     layout = str(options.get("layout", "auto"))
-    return find_source(
+    source = find_source(
         path,
         layout if layout in LAYOUTS else "auto",
         follow_links=bool(options.get("follow_links")),
         extensions=tuple(filter(None, str(options.get("extensions") or "").split(","))),
         profile="yolov5" if annotations and annotations.profile == "yolov5" else "ultralytics",
     )
+    if not options.get("dedupe"):
+        return source
+    near = options.get("near")
+    return deduped(
+        source,
+        near=int(near) if isinstance(near, int) and 0 <= near <= MOST_DISTANCE else None,
+        max_file_bytes=_max_file_bytes(options.get("max_file_bytes")),
+        workers=available_cores(),
+        progress=Silent(),
+    )
+
+
+def _max_file_bytes(value: object) -> int:
+    """Of a store's options, which may be hostile."""
+    fits = isinstance(value, int) and 1 <= value <= MAX_FILE_BYTES
+    return value if fits and isinstance(value, int) else DEFAULT_MAX_FILE_BYTES
 
 
 def unlisted(store: Store, source: Source) -> Iterator[Finding]:

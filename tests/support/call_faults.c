@@ -35,9 +35,9 @@ static int trace = -1;
 static long calls, fails_at;
 static int fails_with, fails_once;
 
-#define REAL(type, name, ...)                                    \
-  static type (*real)(__VA_ARGS__);                              \
-  if (!real) real = (type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
+#define REAL(type, name, ...)       \
+  static type (*real)(__VA_ARGS__); \
+  if (!real) real = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
 
 static ssize_t real_write(int descriptor, const void* data, size_t size) {
   REAL(ssize_t, "write", int, const void*, size_t);
@@ -221,7 +221,7 @@ ssize_t copy_file_range(int source, off_t* from, int target, off_t* to, size_t s
   if (done <= 0) return done;
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", target);
-  int reader = open(path, O_RDONLY | O_CLOEXEC);  /* the target may be for writing only */
+  int reader = open(path, O_RDONLY | O_CLOEXEC); /* the target may be for writing only */
   char* copied = malloc((size_t)done);
   if (reader < 0 || !copied || pread(reader, copied, (size_t)done, offset) != done) abort();
   wrote(target, copied, offset, done);
@@ -274,21 +274,21 @@ static int open_at(int directory, const char* path, int flags, mode_t mode) {
   return descriptor;
 }
 
-#define OPEN(name)                                     \
-  int name(const char* path, int flags, ...) {         \
-    va_list rest;                                      \
-    va_start(rest, flags);                             \
-    mode_t mode = (mode_t)va_arg(rest, int);           \
-    va_end(rest);                                      \
-    return open_at(AT_FDCWD, path, flags, mode);       \
+#define OPEN(name)                               \
+  int name(const char* path, int flags, ...) {   \
+    va_list rest;                                \
+    va_start(rest, flags);                       \
+    mode_t mode = (mode_t)va_arg(rest, int);     \
+    va_end(rest);                                \
+    return open_at(AT_FDCWD, path, flags, mode); \
   }
-#define OPENAT(name)                                              \
-  int name(int directory, const char* path, int flags, ...) {     \
-    va_list rest;                                                 \
-    va_start(rest, flags);                                        \
-    mode_t mode = (mode_t)va_arg(rest, int);                      \
-    va_end(rest);                                                 \
-    return open_at(directory, path, flags, mode);                 \
+#define OPENAT(name)                                          \
+  int name(int directory, const char* path, int flags, ...) { \
+    va_list rest;                                             \
+    va_start(rest, flags);                                    \
+    mode_t mode = (mode_t)va_arg(rest, int);                  \
+    va_end(rest);                                             \
+    return open_at(directory, path, flags, mode);             \
   }
 OPEN(open)
 OPEN(open64)

@@ -80,10 +80,26 @@ def _webdataset(root: Path) -> None:
         photo.unlink()
 
 
+def _huggingface(root: Path) -> None:
+    """The photos in Parquet files of two splits, with a class each, and no longer as files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    photos = sorted(root.rglob("*.jpg"))
+    for number, split in enumerate(("train", "test")):
+        rows = [{"image": {"bytes": photo.read_bytes(), "path": photo.name},
+                 "label": photo.parent.name} for photo in photos[number::2]]  # fmt: skip
+        path = root / f"{split}-00000-of-00001.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=20)
+    for photo in photos:
+        photo.unlink()
+
+
 #: Layout -> adds its labels to the folder that ``make_source`` made.
 LABELLERS: dict[str, Callable[[Path], None]] = {
     "imagefolder": _no_labels,
     "yolo": _yolo,
     "coco": _coco,
     "webdataset": _webdataset,
+    "huggingface": _huggingface,
 }

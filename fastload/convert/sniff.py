@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["SNIFF_BYTES", "format_by_bytes", "format_by_extension", "is_picture_format"]
+__all__ = [
+    "SNIFF_BYTES",
+    "extension_of",
+    "format_by_bytes",
+    "format_by_extension",
+    "is_picture_format",
+]
 
 SNIFF_BYTES = 32
 
@@ -71,6 +77,11 @@ def format_by_bytes(head: bytes) -> str:
     if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
         return "text"
     return ""
+
+
+def extension_of(name: str) -> str:
+    """The usual ending of a format's files, such as ``".jpg"``; ``""`` where unknown."""
+    return next((ending for ending, known in _EXTENSION_FORMATS.items() if known == name), "")
 
 
 def is_picture_format(name: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from support import huggingface
 from support.coco import coco_set, write_json
+from support.huggingface import huggingface_set
 from support.trees import image_folder, snapshot, write_photo
 from support.voc import voc_set
 from support.webdataset import tar_members, webdataset_set
@@ -88,6 +90,7 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "coco": _coco,
     "voc": _voc,
     "webdataset": webdataset_set,
+    "huggingface": huggingface_set,
     "table": _table,
     "list": _list,
 }
@@ -101,4 +104,6 @@ def given_back(layout: str, root: Path) -> dict[str, tuple[bytes, int, int]]:
     """What ``unpack`` gives back of one of ``LAYOUTS``, as ``snapshot`` sees it."""
     if layout == "webdataset":
         return tar_members(root)
+    if layout == "huggingface":
+        return huggingface.given_back(root)
     return {name: file for name, file in snapshot(root).items() if name not in LOST}

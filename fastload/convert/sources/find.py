@@ -10,6 +10,7 @@ from fastload.convert.names import IMAGE_EXTENSIONS, printable
 from fastload.convert.sources.base import Source
 from fastload.convert.sources.coco import open_coco, probe_coco
 from fastload.convert.sources.flat import open_flat, probe_flat
+from fastload.convert.sources.huggingface import open_huggingface, probe_huggingface
 from fastload.convert.sources.imagefolder import open_imagefolder, probe_imagefolder
 from fastload.convert.sources.place import Place
 from fastload.convert.sources.plain_list import open_list, probe_list
@@ -28,6 +29,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
     "coco": (probe_coco, open_coco),
     "voc": (probe_voc, open_voc),
     "webdataset": (probe_webdataset, open_webdataset),
+    "huggingface": (probe_huggingface, open_huggingface),
     "table": (probe_table, open_table),
     "list": (probe_list, open_list),
     "splits": (probe_splits, open_splits),
@@ -37,7 +39,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
 #: What ``find_source`` takes as ``layout``.
 LAYOUTS = ("auto", *_LAYOUTS)
 #: Those that a single file can stand for.
-_FILE_LAYOUTS = ("yolo", "coco", "webdataset", "table", "list")
+_FILE_LAYOUTS = ("yolo", "coco", "webdataset", "huggingface", "table", "list")
 
 
 def find_source(

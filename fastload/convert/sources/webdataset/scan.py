@@ -10,10 +10,10 @@ from fastload.convert.files import open_regular
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError
 from fastload.convert.names import has_extension, unsafe_reason
+from fastload.convert.sources.class_column import ClassColumn
 from fastload.convert.sources.webdataset.classes import (
     CLASS_ENDINGS,
     MAX_CLASS_BYTES,
-    ClassColumn,
     class_of,
 )
 from fastload.convert.sources.webdataset.index import Growing

@@ -9,13 +9,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from fastload import _core
 from fastload.convert.boundary import Boundary
 from fastload.convert.files import FileBytes, read_part
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize
 from fastload.convert.names import printable
 from fastload.convert.sources.base import SourceItem
+from fastload.convert.sources.container_state import container_state
 from fastload.convert.sources.place import Place
 from fastload.convert.sources.splits import SPLIT_NAMES
 from fastload.convert.sources.webdataset.classes import MAX_CLASS_BYTES, class_of
@@ -136,9 +136,8 @@ class WebDatasetSource:
     @property
     def state(self) -> str:
         """A hash over the tars' names, sizes and times."""
-        pairs = zip(self.index.shards, self.index.stamps, strict=True)
-        rows = [f"{shard.name}\0{size}\0{mtime_ns}" for shard, (size, mtime_ns) in pairs]
-        return _core.xxh3_128("\n".join(rows).encode("utf-8", "surrogateescape")).hex()
+        names = (shard.name for shard in self.index.shards)
+        return container_state(zip(names, self.index.stamps, strict=True))
 
     def items(self) -> Iterator[SourceItem | Finding]:
         """All photos in the tars' order, findings before them."""

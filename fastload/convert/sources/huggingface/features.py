@@ -1,0 +1,184 @@
+"""Which column of a table is what, by what ``datasets`` wrote into its schema, or by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastload.convert.labelled import LabelError, shown
+from fastload.convert.safe_json import load_json_bytes
+from fastload.convert.sources.huggingface.arrow import arrow
+
+__all__ = ["Columns", "find_columns", "image_columns"]
+
+_IMAGES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "pixel_values")
+_LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
+_OBJECTS = ("objects", "annotations", "object", "annotation")
+_BOXES = ("bbox", "bboxes", "box", "boxes")
+_CATEGORIES = ("category", "categories", "label", "labels", "category_id", "class", "classes")
+_MAX_NAMES = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns by what they hold; "" where there is none.
+
+    Attributes:
+        image: of photos.
+        is_struct: photos are structs of ``bytes`` and ``path``; else just bytes.
+        label: the photo's class.
+        names: of the classes (of objects, where there are any); () where only numbers are known.
+        objects: a struct or list with what follows.
+        box, category, identity, area, crowd: fields of ``objects``.
+        image_id: the photo's own number.
+        others: columns that are not packed, with their types.
+    """
+
+    image: str
+    is_struct: bool
+    label: str = ""
+    names: tuple[str, ...] = ()
+    objects: str = ""
+    box: str = ""
+    category: str = ""
+    identity: str = ""
+    area: str = ""
+    crowd: str = ""
+    image_id: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def object_fields(self) -> tuple[str, ...]:
+        """Those of the store's that there are."""
+        found = (("crowd", self.crowd), ("id", self.identity), ("area", self.area))
+        return tuple(name for name, column in found if column)
+
+
+def image_columns(schema: Any) -> list[str]:
+    """Columns that may hold photos, the likeliest first."""
+    features = _features(schema)
+    found = [f.name for f in schema
+             if _kind(features.get(f.name)) == "Image" and _holds_bytes(f.type)]  # fmt: skip
+    if not found:
+        named = {field.name.lower(): field for field in schema if _holds_bytes(field.type)}
+        found = [named[name].name for name in _IMAGES if name in named]
+        found += [f.name for f in schema if _is_image_struct(f.type) and f.name not in found]
+    return sorted(found, key=lambda name: name.lower() != "image")
+
+
+def find_columns(schema: Any) -> Columns:
+    """What the columns of a schema are.
+
+    Raises:
+        LabelError: none holds photos.
+    """
+    images = image_columns(schema)
+    if not images:
+        raise LabelError(
+            "expected a column of images (a struct of bytes and path, or bytes), found "
+            f"{shown(schema.names)}"
+        )
+    features, image = _features(schema), images[0]
+    fields: dict[str, Any] = {
+        "image": image,
+        "is_struct": _is_image_struct(schema.field(image).type),
+    }
+    objects = _objects(schema, features, fields)
+    if not objects:
+        label = _label(schema, features)
+        fields |= {"label": label, "names": _class_names(features.get(label))}
+    used = {image, objects, fields.get("label"), fields.get("image_id")}
+    others = tuple((f.name, str(f.type)[:60]) for f in schema if f.name not in used)
+    return Columns(**fields, others=others)
+
+
+def _objects(schema: Any, features: Mapping[str, Any], fields: dict[str, Any]) -> str:
+    """Adds the columns of objects to ``fields``; the name of the one that holds them, or ""."""
+    for name in _OBJECTS:
+        index = schema.get_field_index(name)
+        inner = _inner(schema.field(index).type) if index >= 0 else {}
+        box = next((one for one in _BOXES if one in inner), "")
+        if not box:
+            continue
+        category = next((one for one in _CATEGORIES if one in inner), "")
+        known = {"identity": "id", "area": "area", "crowd": "iscrowd"}
+        fields |= {key: one for key, one in known.items() if one in inner}
+        feature = _unlisted(features.get(name))
+        described = feature if isinstance(feature, Mapping) else {}
+        fields |= {"objects": name, "box": box, "category": category,
+                   "names": _class_names(_unlisted(described.get(category)))}  # fmt: skip
+        types = arrow().types
+        if "image_id" in schema.names and types.is_integer(schema.field("image_id").type):
+            fields["image_id"] = "image_id"
+        return name
+    return ""
+
+
+def _label(schema: Any, features: Mapping[str, Any]) -> str:
+    known = [f.name for f in schema if _kind(features.get(f.name)) == "ClassLabel"]
+    if not known:
+        known = [f.name for f in schema if f.name.lower() in _LABELS and _is_class(f.type)]
+    order = {name: place for place, name in enumerate(_LABELS)}
+    return min(known, key=lambda name: order.get(name.lower(), len(order)), default="")
+
+
+def _features(schema: Any) -> Mapping[str, Any]:
+    """What ``datasets`` says of the columns; nothing where it did not write them."""
+    text = (schema.metadata or {}).get(b"huggingface")
+    if not text:
+        return {}
+    try:
+        features = load_json_bytes(text)["info"]["features"]
+    except (LabelError, KeyError, TypeError):
+        return {}
+    return features if isinstance(features, Mapping) else {}
+
+
+def _kind(feature: object) -> str:
+    return str(feature.get("_type", "")) if isinstance(feature, Mapping) else ""
+
+
+def _unlisted(feature: object) -> object:
+    """What a list's feature is a list of, in any of the ways that it was written."""
+    if isinstance(feature, list) and feature:
+        return feature[0]
+    if isinstance(feature, Mapping) and _kind(feature) in ("Sequence", "List", "LargeList"):
+        return feature.get("feature")
+    return feature
+
+
+def _class_names(feature: object) -> tuple[str, ...]:
+    names = feature.get("names") if isinstance(feature, Mapping) else None
+    if _kind(feature) != "ClassLabel" or not isinstance(names, list):
+        return ()
+    return tuple(map(str, names[:_MAX_NAMES]))
+
+
+def _inner(kind: Any) -> dict[str, Any]:
+    """The fields of a struct of lists, or of a list of structs."""
+    types = arrow().types
+    if types.is_list(kind) or types.is_large_list(kind):
+        kind = kind.value_type
+    return {field.name: field.type for field in kind} if types.is_struct(kind) else {}
+
+
+def _is_class(kind: Any) -> bool:
+    types = arrow().types
+    return bool(types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind))
+
+
+def _is_binary(kind: Any) -> bool:
+    types = arrow().types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _is_image_struct(kind: Any) -> bool:
+    if not arrow().types.is_struct(kind):
+        return False
+    fields = {field.name: field.type for field in kind}
+    return "bytes" in fields and _is_binary(fields["bytes"])
+
+
+def _holds_bytes(kind: Any) -> bool:
+    return _is_image_struct(kind) or _is_binary(kind)

@@ -1,0 +1,221 @@
+"""Reading all columns but the photos, once."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastload.convert.files import open_regular
+from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.labelled import LabelError, shown
+from fastload.convert.names import unsafe_reason
+from fastload.convert.sniff import SNIFF_BYTES, extension_of, format_by_bytes
+from fastload.convert.sources.class_column import ClassColumn, class_value
+from fastload.convert.sources.huggingface.arrow import arrow, arrow_errors, parquet
+from fastload.convert.sources.huggingface.discover import TableFile
+from fastload.convert.sources.huggingface.features import Columns, find_columns
+from fastload.convert.sources.huggingface.objects import ObjectTable
+from fastload.convert.sources.huggingface.pictures import arrow_batches, photo_extents
+from fastload.errors import SourceError
+
+__all__ = ["NO_SUCH_CLASS", "Rows", "ScannedFile"]
+
+_ROWS_AT_ONCE = 1024
+#: The id of a class that a file's own names do not have.
+NO_SUCH_CLASS = -3
+
+
+@dataclass
+class ScannedFile:
+    """One file of rows.
+
+    Attributes:
+        table: which.
+        path: where it lies.
+        stamp: (size in bytes, mtime in ns), as it was read.
+        mode: its permission bits.
+        first: the number of its first row in the data set.
+        first_in_split: and in its split.
+        count: rows.
+        offsets, sizes: where photos stand (size -1: there is none); empty for Parquet.
+        ending: of photos without a path, for Parquet.
+    """
+
+    table: TableFile
+    path: str
+    stamp: tuple[int, int] = (0, 0)
+    mode: int = 0
+    first: int = 0
+    first_in_split: int = 0
+    count: int = 0
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    ending: str = ""
+
+
+class Rows:
+    """What is known of all rows besides the photos: some 40 bytes each, and their objects.
+
+    Args:
+        note: told what there is to say, with the file's split.
+
+    Attributes:
+        files: in order.
+        columns: what they have; None before the first file.
+        class_ids: of each row, where the file names the classes.
+        classes: of each row, where it does not.
+        image_ids: the photos' own numbers, where they have any.
+        objects: those of each row, or None.
+    """
+
+    def __init__(self, note: Callable[[str, Finding], None]) -> None:
+        self._note = note
+        self.files: list[ScannedFile] = []
+        self.columns: Columns | None = None
+        self.class_ids = array("i")
+        self.classes = ClassColumn()
+        self.image_ids = array("q")
+        self.objects: ObjectTable | None = None
+        self._name_ends, self._names = array("Q"), bytearray()
+
+    @property
+    def count(self) -> int:
+        """Rows so far."""
+        return len(self._name_ends)
+
+    def base(self, row: int) -> str:
+        """The last part of a photo's path, or just its ending."""
+        start = self._name_ends[row - 1] if row else 0
+        return self._names[start : self._name_ends[row]].decode("utf-8", "surrogateescape")
+
+    def add(self, table: TableFile, path: str) -> None:
+        """Read one more file."""
+        splits = [f for f in self.files if f.table.split == table.split]
+        file = ScannedFile(table, path, first=self.count)
+        file.first_in_split = sum(f.count for f in splits)
+        self.files.append(file)
+        try:
+            descriptor = open_regular(path)
+        except RefusedError as refused:
+            self._note(table.split, refused.finding(table.name))
+            return
+        try:
+            status = os.fstat(descriptor)
+            file.stamp, file.mode = (status.st_size, status.st_mtime_ns), status.st_mode & 0o777
+            try:
+                read = self._parquet if table.is_parquet else self._arrow
+                for batch, bases in read(file, descriptor):
+                    self._add_rows(file, batch, bases)
+            except SourceError:
+                raise
+            except arrow_errors() as error:
+                self._note(
+                    table.split,
+                    Finding(
+                        table.name, Severity.PROBLEM, "damaged-file",
+                        f"after {file.count:,} rows: {shown(str(error))}; those are packed",
+                    ),
+                )  # fmt: skip
+        finally:
+            os.close(descriptor)
+
+    def _columns_of(self, schema: Any) -> Columns:
+        found = find_columns(schema)
+        if self.columns is None:
+            self.columns = found
+            self.objects = ObjectTable(found) if found.objects else None
+        if found != self.columns:
+            raise LabelError("its columns or classes are not those of the first file")
+        return found
+
+    def _parquet(self, file: ScannedFile, _descriptor: int) -> Iterator[tuple[Any, list[str]]]:
+        opened = parquet().ParquetFile(file.path)
+        columns = self._columns_of(opened.schema_arrow)
+        paths = f"{columns.image}.path"
+        known = {opened.schema.column(n).path for n in range(len(opened.schema.names))}
+        wanted = [columns.label, columns.objects, columns.image_id]
+        wanted = [name for name in wanted if name] + ([paths] if paths in known else [])
+        left = opened.metadata.num_rows
+        file.ending = _first_ending(opened, columns)
+        if not wanted:
+            for _ in range(0, left, _ROWS_AT_ONCE):
+                count = min(left, _ROWS_AT_ONCE)
+                left -= count
+                yield arrow().record_batch([arrow().nulls(count)], names=[""]), [""] * count
+            return
+        for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE, columns=wanted):
+            texts = [None] * len(batch)
+            if paths in wanted:
+                texts = batch.column(columns.image).field("path").to_pylist()
+            yield batch, [_base(text) or file.ending for text in texts]
+
+    def _arrow(self, file: ScannedFile, descriptor: int) -> Iterator[tuple[Any, list[str]]]:
+        for batch, address in arrow_batches(file.path):
+            columns = self._columns_of(batch.schema)
+            column = photos = batch.column(columns.image)
+            texts = [None] * len(batch)
+            if columns.is_struct:
+                photos = column.field("bytes")
+                if column.type.get_field_index("path") >= 0:
+                    texts = column.field("path").to_pylist()
+            before = len(file.sizes)
+            if not photo_extents(photos, address, file.stamp[0], file.offsets, file.sizes):
+                raise LabelError("photos that do not stand in it: compressed batches, or damage")
+            bases = [_base(text) for text in texts]
+            for place, base in enumerate(bases):
+                if not base and file.sizes[before + place] >= 0:
+                    count = min(SNIFF_BYTES, file.sizes[before + place])
+                    head = os.pread(descriptor, count, file.offsets[before + place])
+                    bases[place] = extension_of(format_by_bytes(head))
+            yield batch, bases
+
+    def _add_rows(self, file: ScannedFile, batch: Any, bases: list[str]) -> None:
+        columns = self.columns
+        assert columns is not None
+        if columns.label:
+            values = batch.column(columns.label).to_pylist()
+            if columns.names:
+                self.class_ids.extend(_class_id(value, columns.names) for value in values)
+            else:
+                for value in values:
+                    self.classes.add(class_value(value))
+        if columns.image_id:
+            values = batch.column(columns.image_id).to_pylist()
+            self.image_ids.extend(0 if value is None else value for value in values)
+        if self.objects is not None:
+            for start in range(0, len(batch), 64):
+                for value in batch.column(columns.objects).slice(start, 64).to_pylist():
+                    self.objects.add(value)
+        for base in bases:
+            self._names += base.encode("utf-8", "surrogateescape")
+            self._name_ends.append(len(self._names))
+        file.count += len(bases)
+
+
+def _base(path: object) -> str:
+    """The last part of a path; "" where it has none that could be a file's name."""
+    text = path.replace("\\", "/").rpartition("/")[2] if isinstance(path, str) else ""
+    if unsafe_reason(text) is not None or len(text.encode("utf-8", "replace")) > 200:
+        return ""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _class_id(value: object, names: tuple[str, ...]) -> int:
+    if value is None or value == -1:
+        return -1
+    if isinstance(value, str):
+        return names.index(value) if value in names else NO_SUCH_CLASS
+    return value if isinstance(value, int) and 0 <= value < len(names) else NO_SUCH_CLASS
+
+
+def _first_ending(opened: Any, columns: Columns) -> str:
+    """The ending of a Parquet file's photos, by the first of them."""
+    column = f"{columns.image}.bytes" if columns.is_struct else columns.image
+    for batch in opened.iter_batches(batch_size=1, columns=[column]):
+        found = batch.column(0)[0].as_py()
+        data = found.get("bytes") if isinstance(found, dict) else found
+        return extension_of(format_by_bytes(bytes(data[:SNIFF_BYTES]))) if data else ""
+    return ""

@@ -1,0 +1,295 @@
+"""Opening an image set of Hugging Face's ``datasets``."""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastload.convert.boundary import Boundary
+from fastload.convert.files import FileBytes, read_part
+from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
+from fastload.convert.names import printable
+from fastload.convert.sources.base import SourceItem
+from fastload.convert.sources.class_names import unique_names
+from fastload.convert.sources.container_state import container_state
+from fastload.convert.sources.huggingface.arrow import arrow_errors, has_arrow, parquet
+from fastload.convert.sources.huggingface.discover import (
+    TableFile,
+    list_tables,
+    looks_saved,
+    parquet_walk,
+)
+from fastload.convert.sources.huggingface.features import image_columns
+from fastload.convert.sources.huggingface.pictures import ParquetPhotos
+from fastload.convert.sources.huggingface.scan import NO_SUCH_CLASS, Rows, ScannedFile
+from fastload.convert.sources.place import Place
+from fastload.errors import SourceError
+from fastload.store import NO_CLASS, NO_SPLIT, AnnotationHeader, SampleLabels
+
+__all__ = ["open_huggingface", "probe_huggingface"]
+
+LAYOUT = "huggingface"
+_NAME = re.compile(r"(?:(.+)/)?(\d{8,})(.*)", re.DOTALL)
+_MAX_SPLITS = 255
+
+
+def probe_huggingface(place: Place) -> bool:
+    """Whether a file with a column of photos was named, or a folder holds such and no photos."""
+    if place.file is not None:
+        return place.file.lower().endswith(".arrow") or _has_photos(place.file)
+    if looks_saved(place):
+        return True
+    walk = parquet_walk(place)
+    if place.walk.has_images("") or not walk.has_images(""):
+        return False
+    names = (os.path.join(place.root, found) for folder in walk.folders("", [])[0]
+             for found in walk.files(folder) if isinstance(found, str))  # fmt: skip
+    return not has_arrow() or any(_has_photos(name) for name in names)
+
+
+def _has_photos(path: str) -> bool:
+    if not path.lower().endswith(".parquet") or not has_arrow() or not os.path.isfile(path):
+        return False
+    try:
+        return bool(image_columns(parquet().read_schema(path)))
+    except arrow_errors():
+        return False
+
+
+def open_huggingface(place: Place) -> HuggingFaceSource:
+    """All rows of all files, in order. Nothing of the data set is run, and nothing downloaded."""
+    parquet()  # or the error says how to get it
+    found: list[Finding] = []
+    tables = list_tables(place, found)
+    splits = list(dict.fromkeys(table.split for table in tables if table.split))
+    if len(splits) > _MAX_SPLITS:
+        raise SourceError(f"{place.root}: expected at most {_MAX_SPLITS} splits")
+    findings: dict[int, list[Finding]] = {NO_SPLIT: found}
+
+    def note(split: str, finding: Finding) -> None:
+        key = splits.index(split) if split else NO_SPLIT
+        findings.setdefault(key, []).append(finding)
+
+    rows = Rows(note)
+    for table in tables:
+        _read(place, rows, table, note)
+    if rows.columns is None:
+        said = [f for some in findings.values() for f in some if f.severity is Severity.PROBLEM]
+        raise SourceError(
+            f"{place.file or place.root}: expected Parquet or Arrow files with a column of images"
+            + "".join(f"; {printable(one.name)}: {one.detail}" for one in said[:3])
+        )
+    for name, kind in rows.columns.others:
+        finding = Finding(name, Severity.IGNORED, "not-packed", f"a column of {rows.count:,} rows, "
+                          f"{kind}")  # fmt: skip
+        findings[NO_SPLIT].append(finding)
+    names, class_ids = _classes(rows, findings[NO_SPLIT])
+    return HuggingFaceSource(
+        place.boundary, rows, names, class_ids, tuple(splits), findings, _described(rows)
+    )
+
+
+def _read(place: Place, rows: Rows, table: TableFile, note: Callable[[str, Finding], None]) -> None:
+    path = os.path.join(place.root, table.name)
+    try:
+        if path != place.file:
+            place.boundary.check(path)
+    except RefusedError as refused:
+        note(table.split, refused.finding(table.name))
+        return
+    rows.add(table, path)
+
+
+def _classes(rows: Rows, findings: list[Finding]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """Class names, and each row's class."""
+    none = np.full(rows.count, NO_CLASS, np.int32)
+    columns = rows.columns
+    assert columns is not None
+
+    def note(detail: str) -> None:
+        findings.append(Finding(columns.label, Severity.NOTE, "class-name-twice", detail))
+
+    if rows.objects is not None:
+        return unique_names(rows.objects.class_names, note), none
+    if columns.names:
+        return unique_names(columns.names, note), np.array(rows.class_ids, np.int32)
+    found = rows.classes.names_and_ids() if columns.label else ((), none)
+    if found is None:
+        findings.append(
+            Finding(columns.label, Severity.NOTE, "too-many-classes",
+                    "it has too many values to be classes; photos are packed without")
+        )  # fmt: skip
+        return (), none
+    return found
+
+
+def _described(rows: Rows) -> AnnotationHeader | None:
+    columns = rows.columns
+    if columns is None or not columns.objects:
+        return None
+    return AnnotationHeader(
+        LAYOUT, object_fields=columns.object_fields, image_ids=bool(columns.image_id)
+    )
+
+
+@dataclass(frozen=True)
+class HuggingFaceSource:
+    """Implements ``Source`` for rows. Names are the split, the row's number, and its path's end.
+
+    Attributes:
+        rows: all of them.
+        class_ids: of each row, or NO_CLASS.
+        findings: by split id; said first.
+        only: the one split that is offered; None: all.
+    """
+
+    boundary: Boundary
+    rows: Rows
+    class_names: tuple[str, ...]
+    class_ids: NDArray[np.int32]
+    split_names: tuple[str, ...]
+    findings: dict[int, list[Finding]]
+    annotations: AnnotationHeader | None
+    only: int | None = None
+
+    layout: str = LAYOUT
+    files: bytes = b""
+    _ends: list[int] = field(init=False, repr=False, compare=False)
+    _photos: Callable[[int], ParquetPhotos] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ends = [file.first + file.count for file in self.rows.files]
+        object.__setattr__(self, "_ends", ends)
+        object.__setattr__(self, "_photos", lru_cache(maxsize=3)(self._open))
+
+    @property
+    def root(self) -> str:
+        """The absolute source folder."""
+        return self.boundary.root
+
+    @property
+    def photo_count(self) -> int:
+        """Rows."""
+        return sum(file.count for file in self.rows.files if self._offers(file))
+
+    @property
+    def state(self) -> str:
+        """A hash over the files' names, sizes and times."""
+        return container_state((file.table.name, file.stamp) for file in self.rows.files)
+
+    def items(self) -> Iterator[SourceItem | Finding]:
+        """All photos in the rows' order, findings before them."""
+        for split, findings in self.findings.items():
+            if self.only is None or split == self.only or (split == NO_SPLIT and not self.only):
+                yield from findings
+        has_classes = bool(self.class_names) and self.rows.objects is None
+        for file in filter(self._offers, self.rows.files):
+            split = self._split(file)
+            for row in range(file.first, file.first + file.count):
+                name, class_id = self._name(file, row), int(self.class_ids[row])
+                if class_id == NO_SUCH_CLASS:
+                    yield Finding(name, Severity.PROBLEM, "label",
+                                  "no such class; the photo is packed without one")  # fmt: skip
+                elif class_id == NO_CLASS and has_classes:
+                    yield Finding(name, Severity.NOTE, "photo-without-class", "none is stated")
+                yield SourceItem(name, max(class_id, NO_CLASS), split, row)
+
+    def read(
+        self, item: SourceItem, max_bytes: int, admit: Callable[[int], object] | None = None
+    ) -> FileBytes:
+        """The bytes of the photo; those of Parquet are admitted once they are decoded."""
+        return self._read(self._number(item.key), item.key, max_bytes, admit)
+
+    def stamp(self, item: SourceItem) -> tuple[int, int]:
+        """(size of the photo, mtime_ns of its file)."""
+        number = self._number(item.key)
+        file = self.rows.files[number]
+        if not file.table.is_parquet:
+            return max(0, file.sizes[item.key - file.first]), file.stamp[1]
+        try:
+            return len(self._read(number, item.key, 1 << 40, None).data), file.stamp[1]
+        except RefusedError:
+            return 0, 0
+
+    def status(self, _item: SourceItem) -> tuple[int, int, int]:
+        """(0, 0, 0): a photo is a part of a file."""
+        return 0, 0, 0
+
+    def label(self, item: SourceItem, _size: PhotoSize) -> Labelled | None:
+        """The objects of the photo."""
+        if self.rows.objects is None:
+            return None
+        image_id = self.rows.image_ids[item.key] if self.rows.image_ids else 0
+        state, objects, error = self.rows.objects.labels(item.key)
+        if error:
+            return damaged(item.name, LabelError(error), image_id=image_id)
+        return Labelled(SampleLabels(state, objects, image_id=image_id))
+
+    def original(self, name: str) -> FileBytes:
+        """The bytes of the photo of that name."""
+        parts = _NAME.fullmatch(name)
+        for number, file in enumerate(self.rows.files):
+            if parts is not None and file.table.split == (parts[1] or ""):
+                row = int(parts[2]) - file.first_in_split + file.first
+                if file.first <= row < file.first + file.count and self._name(file, row) == name:
+                    return self._read(number, row, 1 << 40, None)
+        raise RefusedError("vanished", "no row has such a photo")
+
+    def select(self, split: int) -> HuggingFaceSource:
+        """Only the photos of one split, with its findings; the first split has all others."""
+        return replace(self, only=split)
+
+    def _offers(self, file: ScannedFile) -> bool:
+        return self.only is None or self._split(file) == self.only
+
+    def _split(self, file: ScannedFile) -> int:
+        return self.split_names.index(file.table.split) if file.table.split else NO_SPLIT
+
+    def _number(self, row: int) -> int:
+        """Which file a row stands in."""
+        return bisect_right(self._ends, row)
+
+    def _name(self, file: ScannedFile, row: int) -> str:
+        base = self.rows.base(row)
+        dash = "-" if base and not base.startswith(".") else ""
+        name = f"{row - file.first + file.first_in_split:08}{dash}{base}"
+        return f"{file.table.split}/{name}" if file.table.split else name
+
+    def _open(self, number: int) -> ParquetPhotos:
+        file, columns = self.rows.files[number], self.rows.columns
+        assert columns is not None
+        column = f"{columns.image}.bytes" if columns.is_struct else columns.image
+        return ParquetPhotos(file.path, file.stamp, column)
+
+    def _read(
+        self, number: int, row: int, max_bytes: int, admit: Callable[[int], object] | None
+    ) -> FileBytes:
+        file = self.rows.files[number]
+        place = row - file.first
+        if file.table.is_parquet:
+            found = self._photos(number).read(place)
+            size = -1 if found is None else len(found)
+        else:
+            found, size = None, file.sizes[place]
+        if size < 0:
+            raise RefusedError(
+                "no-photo", "the row has no bytes of an image, only a path or nothing; "
+                "save_to_disk and push_to_hub of datasets embed them"
+            )  # fmt: skip
+        if size > max_bytes:
+            raise RefusedError(
+                "too-large", f"{size:,} bytes, limit {max_bytes:,} (--max-file-bytes raises it)"
+            )
+        if admit is not None:
+            admit(size)
+        if found is None:
+            found = read_part(file.path, file.stamp, file.offsets[place], size)
+        return FileBytes(found, file.stamp[1], file.mode)

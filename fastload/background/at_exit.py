@@ -3,60 +3,70 @@
 from __future__ import annotations
 
 import atexit
-import sys
 import time
-import traceback
 import weakref
 from typing import TYPE_CHECKING
 
-from fastload.background.stream import alive_streams
+from fastload.background.crew import Crew, alive_crews
+from fastload.closing import print_error, say
 
 if TYPE_CHECKING:
     from fastload.background.worker import BackgroundWorker
 
 __all__ = ["close_at_exit"]
 
-#: How long the exit waits before it says what for.
+#: How long the exit waits before it says what for, and before it says so again.
 _SILENT_SECONDS = 1.0
+_AGAIN_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 
 _workers: weakref.WeakSet[BackgroundWorker] = weakref.WeakSet()
-_registered = False
 
 
 def close_at_exit(worker: BackgroundWorker) -> None:
-    """Have the exit finish this worker's jobs; does not keep the worker alive."""
-    global _registered
+    """Have the exit finish this worker's jobs; does not keep the worker alive.
+
+    What was registered last is called first: so each call registers anew, and jobs are done before
+    the libraries that were there by then (W&B, multiprocessing) end their own.
+    """
     _workers.add(worker)
-    if not _registered:  # now, and not at the import: behind multiprocessing, which ends children
-        _registered = True
-        atexit.register(_finish_all)
+    atexit.unregister(_finish_all)
+    atexit.register(_finish_all)
 
 
 def _finish_all() -> None:
-    began, said = time.monotonic(), ""
-    left = 0
     try:
         # All are waited for before one is closed: a job may submit to another worker.
-        while busy := [stream for stream in alive_streams() if stream.pending]:
-            busy[0].wait(_LOOK_SECONDS)
-            left = sum(stream.pending for stream in busy)
-            names = [job.name for stream in busy if (job := stream.running) is not None]
-            text = f"fastload: waiting for {left} background jobs ({', '.join(names)})"
-            if left and time.monotonic() - began > _SILENT_SECONDS and text != said:
-                _say(said := text)
+        _wait_for_all()
+        for worker in list(_workers):
+            try:
+                worker.close()
+            except Exception as error:
+                print_error(error)
+        for crew in alive_crews():  # of workers that are forgotten
+            crew.join()
     except KeyboardInterrupt:
-        _say(f"fastload: {left} background jobs given up")
-        return
-    for worker in list(_workers):
-        try:
-            worker.close()
-        except Exception as error:
-            traceback.print_exception(error)
-    for stream in alive_streams():  # of workers that are forgotten
-        stream.join()
+        crews = alive_crews()
+        say(f"fastload: {_count(sum(crew.pending for crew in crews))} given up")
+        for crew in crews:
+            for lost in crew.take_errors():
+                print_error(lost)
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+def _wait_for_all() -> None:
+    said, say_at = "", time.monotonic() + _SILENT_SECONDS
+    while busy := [crew for crew in alive_crews() if crew.pending]:
+        busy[0].wait(_LOOK_SECONDS)
+        text, now = _text(busy), time.monotonic()
+        if now >= say_at and text != said:
+            say(text)
+            said, say_at = text, now + _AGAIN_SECONDS
+
+
+def _text(crews: list[Crew]) -> str:
+    names = ", ".join(name for crew in crews for name in crew.running)
+    return f"fastload: waiting for {_count(sum(crew.pending for crew in crews))} ({names})"
+
+
+def _count(jobs: int) -> str:
+    return f"{jobs} background job{'s' * (jobs != 1)}"

@@ -11,10 +11,14 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
+from fastload.background.wire import send
+
 __all__ = ["ChildProcess"]
 
 #: It ends by itself, unless a job has left threads running; then it is killed.
 _END_SECONDS = 10.0
+#: How often a process that has not answered yet is looked at.
+_LOOK_SECONDS = 1.0
 
 
 class ChildProcess:
@@ -40,7 +44,8 @@ class ChildProcess:
         """
         pipe = self._start()
         try:
-            pipe.send((function, arguments, named))
+            send(pipe, (function, arguments, named))
+            self._await(pipe)
             where = pipe.recv()
             error, result = _received(pipe, where)
         except (EOFError, ConnectionError) as cause:
@@ -60,25 +65,38 @@ class ChildProcess:
     def _start(self) -> Connection:
         if self._pipe is None:
             context = get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(
+            ours, theirs = context.Pipe()
+            process: Any = context.Process(
                 target=_serve, args=(theirs,), name="fastload-background", daemon=True
             )
             # Ctrl-C is this process's to handle, also while that one starts: it inherits the mask.
             resource_tracker.ensure_running()  # whose start would unblock the signal
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
-                self._process.start()
+                process.start()
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self._process, self._pipe = process, ours
             with suppress(OSError, AttributeError):  # from here: before it imports torch
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, 19)
+                os.setpriority(os.PRIO_PROCESS, process.pid, 19)
             theirs.close()
         return self._pipe
+
+    def _await(self, pipe: Connection) -> None:
+        """Until there is an answer.
+
+        Where it dies, the pipe alone may not tell: a loader's worker that was forked while it was
+        being started has the pipe's other end, too.
+        """
+        while not pipe.poll(_LOOK_SECONDS):
+            if not self._process.is_alive() and not pipe.poll():
+                raise EOFError
 
     def close(self) -> None:
         """End it. Idempotent."""
         if self._pipe is not None:
+            with suppress(OSError):  # it may be dead
+                send(self._pipe, None)  # and not its end alone, which forked children may hold open
             self._pipe.close()
             self._process.join(_END_SECONDS)
             if self._process.exitcode is None:
@@ -102,12 +120,15 @@ def _serve(pipe: Connection) -> None:
     with suppress(EOFError, ConnectionError):
         while True:
             try:
-                function, arguments, named = pipe.recv()
+                call = pipe.recv()
             except (EOFError, ConnectionError):
                 raise
             except Exception as error:  # it cannot be unpickled here
                 _answer(pipe, error)
                 continue
+            if call is None:
+                return
+            function, arguments, named = call
             try:
                 result = function(*arguments, **named)
             except BaseException as error:
@@ -118,11 +139,11 @@ def _serve(pipe: Connection) -> None:
 
 def _answer(pipe: Connection, error: BaseException | None, result: Any = None) -> None:
     where = "" if error is None else "".join(traceback.format_exception(error))
-    pipe.send(where)
+    send(pipe, where)
     try:
-        pipe.send((error, result))
+        send(pipe, (error, result))
     except ConnectionError:
         raise
     except Exception as unsendable:
         text = f"{where}(the answer cannot be pickled: {unsendable})"
-        pipe.send((RuntimeError(text), None))
+        send(pipe, (RuntimeError(text), None))

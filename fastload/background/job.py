@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-__all__ = ["BackgroundJob"]
+__all__ = ["BackgroundJob", "Call"]
+
+#: A function, its arguments and its named ones.
+Call = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 
 
 class BackgroundJob(Future[Any]):
@@ -17,24 +20,35 @@ class BackgroundJob(Future[Any]):
 
     Attributes:
         name: the function's, for messages.
-        told: whether somebody knows how it ended.
     """
 
     def __init__(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: Mapping[str, Any]
     ) -> None:
         super().__init__()
-        self.told = False
         self.name = getattr(function, "__qualname__", None) or type(function).__name__
-        self._call: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]] | None = (
-            function, arguments, named,
-        )  # fmt: skip
+        self._told = False
+        self._call: Call | None = (function, arguments, named)
 
-    def take_call(self) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
-        """The call; what it holds in memory is let go with it."""
+    def do(self, run: Callable[..., Any]) -> None:
+        """Have the function run, unless it was cancelled by whom has this."""
         assert self._call is not None
-        call, self._call = self._call, None
-        return call
+        call, self._call = self._call, None  # what it holds in memory is let go behind it
+        if not self.set_running_or_notify_cancel():
+            return
+        try:
+            result = run(*call)
+        except BaseException as error:  # SystemExit too: it belongs to whom asks for the result
+            self.set_exception(error)
+            del self  # the error's traceback has this frame: no circle of them
+        else:
+            self.set_result(result)
+
+    def drop(self) -> None:
+        """It will not run; calls what was added as ``done`` callbacks."""
+        self._call = None
+        self.cancel()
+        self.set_running_or_notify_cancel()
 
     def result(self, timeout: float | None = None) -> Any:
         """What the function returned; raises what it raised."""
@@ -46,14 +60,17 @@ class BackgroundJob(Future[Any]):
         self._tell_if_done(timeout)
         return super().exception(timeout)
 
+    @property
+    def is_untold(self) -> bool:
+        """Whether it failed and nobody knows."""
+        if self._told or not self.done() or self.cancelled():
+            return False
+        return super().exception(0) is not None
+
     def untold_error(self) -> BaseException | None:
         """The error, once, where nobody was told of it; does not wait."""
-        if self.told or not self.done() or self.cancelled():
-            return None
-        error = super().exception(0)
-        self.told = error is not None
-        return error
+        return self.exception(0) if self.is_untold else None
 
     def _tell_if_done(self, timeout: float | None) -> None:
         super().exception(timeout)  # waits; raises where it takes too long or was cancelled
-        self.told = True
+        self._told = True

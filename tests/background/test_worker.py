@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import gc
 import os
 import signal
 import sys
 import threading
-from pathlib import Path
+import weakref
 from typing import Any
 
 import pytest
 import torch
 
 from fastload import BackgroundWorker
-from fastload.background import child
-from support.background import (
-    fail,
-    fail_particularly,
-    kill_itself,
-    leave_a_thread,
-    process_id,
-    square,
-    unpicklable,
-)
+from support.background import fail
 from support.loaders import holdings, settled
 
 
@@ -75,6 +68,26 @@ def test_a_stream_keeps_its_order_and_streams_run_beside_each_other(work):
     assert seen == [*range(50), "plot"]
 
 
+def test_more_streams_than_workers_take_turns():
+    """A job each; no stream holds up the others, and there are no more threads."""
+    before = holdings()
+    worker = BackgroundWorker(max_workers=2)
+    gates, seen = [Gate(), Gate()], []
+    for number, gate in enumerate(gates):
+        worker.submit(gate, stream=f"gate {number}")
+        assert gate.entered.wait(20)
+    for stream in "abc":
+        for number in range(3):
+            worker.submit(seen.append, f"{stream}{number}", stream=stream)
+    assert holdings().threads == before.threads + 2
+    assert seen == []
+    gates[0].open()
+    assert settled(lambda: len(seen) == 9)
+    assert seen == [f"{stream}{number}" for number in range(3) for stream in "abc"]
+    gates[1].open()
+    worker.close()
+
+
 def test_what_is_passed_is_copied(work):
     """Training goes on with it."""
     gate, tensor = Gate(), torch.ones(4)
@@ -111,6 +124,18 @@ def test_an_error_that_nobody_asked_for_is_raised_once(how):
     with pytest.raises(ValueError, match="broken"):
         raised[how]()
     worker.close()
+
+
+def test_what_ends_a_job_does_not_end_training(work):
+    """``sys.exit`` in a job; whom asks for its result gets it as it is."""
+    job = work.submit(sys.exit, 0)
+    with pytest.raises(SystemExit):
+        job.result(20)
+    work.submit(sys.exit, 0)
+    assert settled(lambda: work.pending == 0)
+    with pytest.raises(RuntimeError, match=r"ended by SystemExit\(0\)") as caught:
+        work.submit(len, "x")
+    assert isinstance(caught.value.__cause__, SystemExit)
 
 
 def test_other_streams_do_not_hear_of_it(work):
@@ -172,6 +197,34 @@ def test_a_full_stream_drops_its_oldest():
     assert seen == [3]
     assert worker.dropped == 3
     assert [job.cancelled() for job in jobs] == [True, True, True, False]
+
+
+def test_a_dropped_jobs_callback_may_wait_for_other_jobs():
+    """It is called when others are not held up."""
+    worker = BackgroundWorker(max_pending=2, on_full="drop_oldest")
+    gate, found = Gate(), []
+    worker.submit(gate)
+    assert gate.entered.wait(20)
+    job = worker.submit(len, "x")
+    job.add_done_callback(
+        lambda _: found.append(worker.submit(len, "abc", stream="other").result(20))
+    )
+    worker.submit(len, "y")
+    gate.open()
+    worker.close()
+    assert found == [3]
+
+
+def test_dropping_a_job_that_no_thread_has_seen_yet():
+    """The stream is still one, and waits for one thread."""
+    worker = BackgroundWorker(max_pending=1, on_full="drop_oldest")
+    seen: list[int] = []
+    with worker._crew.condition:  # no thread can take anything
+        jobs = [worker.submit(seen.append, number) for number in range(3)]
+        assert len(worker._crew._ready) == 1
+    worker.close()
+    assert seen == [2]
+    assert [job.cancelled() for job in jobs] == [True, True, False]
 
 
 def test_a_full_stream_raises():
@@ -291,75 +344,90 @@ def test_a_logger_writes_in_the_background(work, tmp_path):
     assert rows == [[str(row), str(row**2)] for row in range(100)]
 
 
-def test_a_forked_child_is_refused(work):
-    """It has none of the threads."""
-    work.submit(len, "x")
-    child = os.fork()
-    if child == 0:
+class Recorder:
+    """A logger that takes anything."""
+
+    level = 0
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def log(self, **named: Any) -> None:
+        """Remember it."""
+        self.calls.append(named)
+
+
+def test_a_loggers_own_names_reach_it(work):
+    """Also those that `submit` knows, and what is set."""
+    target = Recorder()
+    logger = work.wrap(target)
+    named = {"stream": "s", "copy": 1, "function": 2}
+    logger.log(**named)
+    logger.level = 5
+    work.wait()
+    assert target.calls == [named]
+    assert target.level == logger.level == 5
+    assert copy.copy(logger).level == 5
+
+
+def test_what_a_job_was_given_goes_with_it(work):
+    """Also where it failed: its error is in no circle that only a collection would break."""
+
+    def broken(value: Any) -> None:
+        raise ValueError
+
+    value = Gate()
+    gone = weakref.ref(value)
+    gc.disable()
+    try:
+        work.submit(broken, value).exception(20)
+        work.submit(id, value).result(20)
+        work.wait()
+        del value
+        assert settled(lambda: gone() is None)
+    finally:
+        gc.enable()
+
+
+def test_a_forked_child_is_refused_and_waits_for_no_lock():
+    """It has none of the threads; one of them may have held a lock."""
+    worker = BackgroundWorker()
+    worker.submit(len, "x").result()
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with worker._crew.condition:
+            held.set()
+            enough.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(20)
+    process = os.fork()
+    if process == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)
         try:
-            work.submit(len, "x")
+            worker.submit(len, "x")
         except RuntimeError as error:
-            os._exit(0 if "make one in the child" in str(error) else 2)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            status = 0 if "make one in the child" in str(error) else 2
+        else:
+            status = 3
+        worker.close()
+        del hold
+        status += worker.pending
+        del worker
+        os._exit(status)
+    enough.set()
+    holder.join()
+    worker.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
-@pytest.mark.parametrize("wrong", [{"max_pending": 0}, {"on_full": "block"}, {"executor": "gpu"}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_pending": 0}, {"max_workers": 0}, {"on_full": "block"}, {"executor": "gpu"}]
+)
 def test_arguments_are_checked(wrong):
     """In words."""
     with pytest.raises(ValueError, match="expected"):
         BackgroundWorker(**wrong)
-
-
-class TestProcess:
-    """Jobs in a process of their own."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def work(cls) -> Any:
-        """One for all: starting Python takes time."""
-        with BackgroundWorker(executor="process") as worker:
-            yield worker
-
-    def test_results_come_back(self, work):
-        """From another process, the same each time."""
-        assert work.submit(square, torch.tensor([3.0])).result(60).tolist() == [9]
-        first = work.submit(process_id).result(60)
-        assert first != os.getpid()
-        assert work.submit(process_id).result(60) == first
-
-    def test_errors_come_back_with_their_traceback(self, work):
-        """As a note."""
-        with pytest.raises(ValueError, match="there") as caught:
-            work.submit(fail, "there").result(60)
-        if sys.version_info >= (3, 11):
-            assert "in fail" in "".join(caught.value.__notes__)
-
-    def test_what_cannot_be_pickled_is_an_error_of_its_job(self, work):
-        """There and back."""
-        with pytest.raises(Exception, match=r"pickle|local"):
-            work.submit(lambda: 1).result(60)
-        with pytest.raises(RuntimeError, match="cannot be pickled"):
-            work.submit(unpicklable).result(60)
-        with pytest.raises(RuntimeError, match=r"Particular: 1 of 2[^$]*cannot be unpickled"):
-            work.submit(fail_particularly).result(60)
-        assert work.submit(square, 2).result(60) == 4
-
-    def test_a_process_that_dies_is_an_error_and_the_next_job_has_another(self, work):
-        """With its exit code."""
-        with pytest.raises(RuntimeError, match=r"died \(exit code -9\)"):
-            work.submit(kill_itself).result(60)
-        assert work.submit(square, 2).result(60) == 4
-
-    def test_objects_stay_where_they_are(self, work):
-        """A logger here cannot be called there."""
-        with pytest.raises(ValueError, match="executor='thread'"):
-            work.wrap([])
-
-    def test_it_ends_with_its_worker(self, monkeypatch):
-        """No process stays, whatever its jobs have left running."""
-        monkeypatch.setattr(child, "_END_SECONDS", 0.1)
-        with BackgroundWorker(executor="process") as worker:
-            process = worker.submit(process_id).result(60)
-            worker.submit(leave_a_thread).result(60)
-        assert settled(lambda: not Path("/proc", str(process)).exists())

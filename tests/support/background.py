@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -16,6 +17,11 @@ def square(value: Any) -> Any:
 def process_id() -> int:
     """Where it runs."""
     return os.getpid()
+
+
+def has_imported(module: str) -> bool:
+    """Whether it was needed."""
+    return module in sys.modules
 
 
 def fail(text: str) -> None:

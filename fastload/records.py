@@ -29,6 +29,8 @@ __all__ = [
     "decode_record",
     "encode_record",
     "pack_restore_block",
+    "record_parts",
+    "reindexed_parts",
     "renumber_record",
     "source_bytes",
     "stated_length",
@@ -99,6 +101,11 @@ def encode_record(record: Record, *, index: int | None = None) -> bytes:
     Raises:
         ValueError: a field does not fit the layout.
     """
+    return b"".join(record_parts(record, index=index))
+
+
+def record_parts(record: Record, *, index: int | None = None) -> tuple[bytes, Buffer]:
+    """What ``encode_record`` joins: header and head, and the body, which is not copied."""
     total_bytes = HEADER_BYTES + len(record.head) + len(record.body)
     if total_bytes > MAX_RECORD_BYTES:
         raise ValueError(
@@ -126,7 +133,23 @@ def encode_record(record: Record, *, index: int | None = None) -> bytes:
     except struct.error as error:
         raise ValueError(f"a field of the record does not fit its place: {error}") from error
     head_hash = _HASH.pack(_core.xxh3_64(header + record.head))
-    return b"".join((header, head_hash, record.head, record.body))
+    return b"".join((header, head_hash, record.head)), record.body
+
+
+def reindexed_parts(data: Buffer, index: int) -> tuple[bytes, Buffer]:
+    """The parts of a record with another index; the body, and its checksum, are as they were.
+
+    Args:
+        data: exactly one record, checked.
+        index: the sample index to write.
+    """
+    view = memoryview(data)
+    fields = list(_HEADER.unpack_from(view))
+    body_start = HEADER_BYTES + fields[8]
+    fields[5] = index
+    header, head = _HEADER.pack(*fields), view[HEADER_BYTES:body_start]
+    head_hash = _HASH.pack(_core.xxh3_64(header + head))
+    return b"".join((header, head_hash, head)), view[body_start:]
 
 
 def decode_record(data: Buffer, *, verify_body: bool = True) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from fastload.convert.files import FileBytes
 from fastload.convert.originals import Original, original_name
 from fastload.convert.photo import PackedPhoto
 from fastload.errors import RecordError
+from fastload.records import decode_record
 from fastload.store import Store
 
 __all__ = ["EarlierStore"]
@@ -79,11 +79,11 @@ class EarlierStore:
 
     def _photo(self, index: int) -> PackedPhoto | None:
         try:
-            record = self.store.record(index, verify=True)
+            encoded = self.store.record_bytes(index, verify=True)
         except RecordError:
             return None
         return PackedPhoto(
-            replace(record, index=0),
+            decode_record(encoded, verify_body=False),
             self.store.header.formats[int(self._formats[index])],
             int(self._warnings[index]),
             self._hashes[index].tobytes(),
@@ -93,5 +93,5 @@ class EarlierStore:
                 int(self._heights[index]),
                 int(self._widths[index]),
             ),
-            is_kept=True,
+            encoded,
         )

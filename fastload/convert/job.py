@@ -144,8 +144,9 @@ class PackJob:
             warnings=photo.warnings,
             labels=None if labelled is None else labelled.labels,
             extra=photo.original.columns() if self._keeps_originals else None,
+            encoded=photo.encoded,
         )
-        if not photo.is_kept:
+        if photo.encoded is None:
             self.photos += 1
             self.source_bytes += len(file.data)
         for finding in () if labelled is None else labelled.findings:

@@ -59,7 +59,7 @@ class PackedPhoto:
         content_hash: XXH3-128, 16 bytes, of the file that the record keeps; where it keeps none,
             of the original.
         original: the file that was given.
-        is_kept: made by an earlier packing.
+        encoded: the record's bytes, where an earlier packing made them.
     """
 
     record: Record
@@ -67,7 +67,7 @@ class PackedPhoto:
     warnings: int
     content_hash: bytes
     original: Original
-    is_kept: bool = False
+    encoded: bytes | None = None
 
 
 class PhotoPacker:

@@ -10,11 +10,12 @@ Tested in tests/store/test_blocks.py.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload.records import HEADER_BYTES, stated_length
+from fastload.records import HEADER_BYTES, Buffer, stated_length
 from fastload.store.lmdb_file import Extent, LmdbFile
 from fastload.store.lmdb_walk import IntegerExtents
 
@@ -32,10 +33,14 @@ __all__ = [
 BLOCK_BYTES = 1 << 20
 
 
-def join_blocks(records: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-    """``(place of the first record, block)`` of the records of a commit, one block at a time."""
-    for first, end in block_spans(list(map(len, records))):
-        yield first, b"".join(records[first:end])
+def join_blocks(records: Sequence[Sequence[Buffer]]) -> Iterator[tuple[int, bytes]]:
+    """``(place of the first record, block)`` of the records of a commit, one block at a time.
+
+    Records come in parts, so that they are copied once.
+    """
+    lengths = [sum(map(len, parts)) for parts in records]
+    for first, end in block_spans(lengths):
+        yield first, b"".join(chain.from_iterable(records[first:end]))
 
 
 def block_spans(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:

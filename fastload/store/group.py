@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from fastload.errors import PackError
-from fastload.records import Record, encode_record
+from fastload.records import Buffer, Record, record_parts, reindexed_parts
 from fastload.store.blocks import join_blocks
 from fastload.store.catalog import META, PENDING, RECORDS, STATE
 from fastload.store.columns import LENGTH, MAX_COLUMN_BYTES, ColumnSpec
@@ -51,7 +51,7 @@ class Group:
             if annotations is None
             else {spec.name: ColumnBuffer(spec) for spec in label_columns(annotations)}
         )
-        self._records: list[bytes] = []
+        self._records: list[tuple[Buffer, Buffer]] = []
         self.record_bytes = 0
         self.problems: list[Problem] = []
         self.new_formats: list[str] = []
@@ -76,6 +76,7 @@ class Group:
         extra: Mapping[str, object],
         known_formats: tuple[str, ...],
         labels: SampleLabels | None = None,
+        encoded: Buffer | None = None,
     ) -> None:
         """Add a sample, or raise ValueError and leave the group as it was."""
         encoded_name = name_bytes(name)
@@ -95,12 +96,17 @@ class Group:
         formats = [*known_formats, *self.new_formats]
         if format_name not in formats:
             formats.append(format_name)
-        data = encode_record(record, index=index)
+        parts = (
+            record_parts(record, index=index)
+            if encoded is None
+            else reindexed_parts(encoded, index)
+        )
+        length = sum(map(len, parts))
         row: dict[str, object] = {
             **values,
             **extra,
             "format": formats.index(format_name),
-            LENGTH.name: len(data),
+            LENGTH.name: length,
             "names.sizes": len(encoded_name),
         }
         if len(formats) > MAX_NAMES:
@@ -112,22 +118,22 @@ class Group:
                 f"extra: expected values of the store's further columns; not among them: "
                 f"{sorted(unknown)}, missing: {sorted(missing)}"
             )
-        encoded = {
+        items = {
             column: buffer.encode(row[column])
             for column, buffer in self._buffers.items()
             if column != "names.bytes"
         }
-        encoded["names.bytes"] = encoded_name
+        items["names.bytes"] = encoded_name
         if self._labels is None and labels is not None:
             raise ValueError("labels: expected none, as the header has no annotations of objects")
         encoded_labels = self._labels.encode(labels or SampleLabels()) if self._labels else {}
         # Nothing below can fail.
-        for column, item in encoded.items():
+        for column, item in items.items():
             self._buffers[column].data += item
         for column, item in encoded_labels.items():
             self._label_buffers[column].data += item
-        self._records.append(data)
-        self.record_bytes += len(data) + sum(map(len, encoded_labels.values()))
+        self._records.append(parts)
+        self.record_bytes += length + sum(map(len, encoded_labels.values()))
         self.new_formats = formats[len(known_formats) :]
 
     def write(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from fastload.errors import PackError
-from fastload.records import Record
+from fastload.records import Buffer, Record
 from fastload.store.columns import LENGTH, PHOTO_COLUMNS, ColumnSpec
 from fastload.store.committed import CommittedSamples
 from fastload.store.dry_store import DryStore
@@ -181,6 +181,7 @@ class StoreWriter:
         warnings: int = 0,
         labels: SampleLabels | None = None,
         extra: Mapping[str, object] | None = None,
+        encoded: Buffer | None = None,
     ) -> int:
         """Add a sample to the group that the next ``commit`` writes.
 
@@ -199,6 +200,8 @@ class StoreWriter:
             warnings: how many libjpeg gave.
             labels: the sample's, where the header has annotations; None: it has none.
             extra: values of further columns, by name.
+            encoded: the record's bytes as another store has them, checked: they are then copied,
+                and ``record`` only says what is in them.
 
         Returns:
             the sample's index.
@@ -222,9 +225,8 @@ class StoreWriter:
             "content_hash": content_hash,
             "warnings": warnings,
         }
-        self._group.add(
-            index, record, name, format, values, extra or {}, self._store.state.formats, labels
-        )
+        formats = self._store.state.formats
+        self._group.add(index, record, name, format, values, extra or {}, formats, labels, encoded)
         return index
 
     def report(self, problem: Problem) -> None:

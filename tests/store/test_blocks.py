@@ -74,7 +74,7 @@ def test_a_block_is_closed_before_it_becomes_too_large(
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 100)
     records = [bytes([place]) * size for place, size in enumerate(sizes)]
-    joined = list(join_blocks(records))
+    joined = list(join_blocks([(record[:10], record[10:]) for record in records]))
     assert b"".join(block for _first, block in joined) == b"".join(records)
     assert [len(block) for _first, block in joined] == [sum(block) for block in expected]
     firsts = np.cumsum([0, *(len(block) for block in expected)])[:-1].tolist()
@@ -183,7 +183,7 @@ def test_lengths_that_do_not_fill_the_blocks_stop_a_publication(tmp_path: Path) 
     with StoreWriter(path, HEADER) as writer:
         for number in range(3):
             writer.append(RECORD, name=f"{number}")
-        writer._group._records[1] += b"!"
+        writer._group._records[1] += (b"!",)
         writer.commit(3)
         with pytest.raises(StoreFormatError, match=r"fill their blocks.*--restart"):
             writer.publish()

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import distributed
 
@@ -19,9 +19,6 @@ from fastload.epoch_log import EpochLog
 from fastload.loader import DataLoader
 from fastload.overlap import Overlap, overlap_validation
 from fastload.policy import Decision, ValidationPolicy
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["SecondStep"]
 

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from fastload.checkpoint.alias import AliasKind
 from fastload.checkpoint.file_ops import FileOps
@@ -31,9 +31,6 @@ from fastload.checkpoint.write_file import explain
 from fastload.checkpoint.writer_process import WriterProcess
 from fastload.closing import Closing
 from fastload.errors import CheckpointError, CheckpointSkippedError
-
-if TYPE_CHECKING:
-    pass
 
 Writer = Literal["thread", "process"]
 

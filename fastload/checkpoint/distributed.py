@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from operator import index
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch.distributed as dist
 from torch.distributed.checkpoint.filesystem import FileSystemWriter
@@ -25,13 +24,11 @@ from fastload.checkpoint.load import LoadedCheckpoint
 from fastload.checkpoint.record import make_info
 from fastload.checkpoint.sharded_folder import ShardedFolder
 from fastload.checkpoint.write_file import explain
+from fastload.closing import Closing
 from fastload.errors import CheckpointDamagedError, CheckpointError, CheckpointSkippedError
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
-
-class DistributedCheckpointer:
+class DistributedCheckpointer(Closing):
     """``torch.distributed.checkpoint.async_save`` behind ``AsyncCheckpointer``'s face.
 
     Every rank makes one and calls the same methods in the same order; the folder is one that all
@@ -191,17 +188,6 @@ class DistributedCheckpointer:
                     if group is not None:
                         dist.destroy_process_group(group)
             self._save_group = self._talk_group = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _finish(
         self, future: Future[Any], handle: SaveHandle, metrics: dict[str, float], lock: int

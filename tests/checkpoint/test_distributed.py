@@ -84,6 +84,21 @@ def test_error_is_raised_by_the_next_call(tmp_path: Path):
     assert os.listdir(folder) == ["step-000000001"]
 
 
+def test_an_error_that_ends_the_loop_is_not_hidden_by_that_of_a_save(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Which is printed."""
+
+    def train() -> None:
+        with DistributedCheckpointer(tmp_path) as checkpointer:
+            checkpointer.save({"f": lambda: None}, step=2)
+            raise KeyError("in the loop")
+
+    with pytest.raises(KeyError, match="in the loop"):
+        train()
+    assert "step 2 could not be saved" in capsys.readouterr().err
+
+
 def test_unreadable_ones_are_skipped_and_named(tmp_path: Path):
     """As far as torch's format can tell."""
     checkpointer = DistributedCheckpointer(tmp_path)

@@ -14,14 +14,27 @@ from fastload.cli.figures import findings, size
 from fastload.cli.report_file import FindingsFile
 from fastload.convert import Severity
 from fastload.convert import unpack as unpack_store
+from fastload.convert.layouts import TARGET_LAYOUTS
 from fastload.convert.names import printable
 
 __all__ = ["unpack"]
 
+EXAMPLES = """
+\b
+Examples:
+  fastload unpack photos.lmdb somewhere/
+  fastload unpack voc2012.lmdb voc2012-yolo/ --layout yolo
+"""
 
-@click.command(epilog=EXIT_HELP)
+
+@click.command(epilog=EXAMPLES + EXIT_HELP)
 @STORE
 @click.argument("folder", type=click.Path(file_okay=False))
+@click.option(
+    "--layout",
+    type=click.Choice(TARGET_LAYOUTS),
+    help="Write the labels as this layout has them, in place of the files that they came in.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there with other bytes.")
 @JOBS
 @PROBLEMS
@@ -31,17 +44,28 @@ __all__ = ["unpack"]
 def unpack(
     store: str,
     folder: str,
+    layout: str | None,
     overwrite: bool,
     jobs: int,
     problems: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write every original file of STORE below FOLDER: its bytes, path, time and permissions."""
+    """Write every original file of STORE below FOLDER: its bytes, path, time and permissions.
+
+    With --layout, photos still come back byte for byte, and labels are converted; what the layout
+    cannot hold is listed and counted.
+    """
     remember_resume("The same command goes on: files that are complete stay.")
     with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         report = unpack_store(
-            store, folder, overwrite=overwrite, workers=jobs, progress=bar, on_finding=on_finding
+            store,
+            folder,
+            layout=layout or "",
+            overwrite=overwrite,
+            workers=jobs,
+            progress=bar,
+            on_finding=on_finding,
         )
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
@@ -52,6 +76,10 @@ def unpack(
             f"{size(report.file_bytes / seconds)}/s"
             + (f"; {report.unchanged:,} were there already" if report.unchanged else "")
         )
+        if report.lost:
+            click.echo(f"What {report.layout} cannot hold:")
+            for what, count in report.lost.items():
+                click.echo(f"  {count:,} {printable(what)}")
         if report.problems_count:
             click.echo(f"{report.problems_count:,} files could not be given back:")
             click.echo("\n".join(findings(report.tally, Severity.PROBLEM)))

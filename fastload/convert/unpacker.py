@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from fastload import _core
-from fastload.convert.findings import Finding, RefusedError, Severity, Tally
+from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.layouts import TARGET_LAYOUTS, Relayout
 from fastload.convert.ordered import available_cores, ordered
 from fastload.convert.progress import Progress, Silent, Throttled
 from fastload.convert.safe_folder import SafeFolder
-from fastload.errors import DecodeError, StoreError
-from fastload.store import AttachedFile, Store
+from fastload.convert.store_files import StoreFiles
+from fastload.store import Store
 
 __all__ = ["UnpackReport", "unpack"]
-
-#: Whether a file was written (or was there), and its bytes; or why not.
-Outcome = tuple[bool, int] | Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,11 @@ class UnpackReport:
         files: those written.
         unchanged: those that were there already, with the same bytes.
         file_bytes: of both.
-        tally: files that could not be given back, as problems, by kind.
+        tally: files that could not be given back, as problems, by kind; as notes, what the layout
+            cannot hold.
         seconds: how long it took.
+        layout: that labels were written in; "": all is as it came.
+        lost: what that layout cannot hold, in words, and how much of it there was.
     """
 
     store: str
@@ -45,6 +44,8 @@ class UnpackReport:
     file_bytes: int
     tally: Tally
     seconds: float
+    layout: str = ""
+    lost: dict[str, int] = field(default_factory=dict)
 
     @property
     def problems_count(self) -> int:
@@ -61,6 +62,9 @@ class UnpackReport:
             "file_bytes": self.file_bytes,
             "problems_count": self.problems_count,
             "problems": self.tally.as_json(Severity.PROBLEM),
+            "layout": self.layout,
+            "lost": self.lost,
+            "notes": self.tally.as_json(Severity.NOTE),
             "seconds": round(self.seconds, 3),
         }
 
@@ -69,6 +73,7 @@ def unpack(
     store: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
+    layout: str = "",
     overwrite: bool = False,
     workers: int = 0,
     progress: Progress | None = None,
@@ -76,7 +81,9 @@ def unpack(
 ) -> UnpackReport:
     """Write every original file of ``store`` below ``folder``: path, bytes, time, permissions.
 
-    Photos, their label files, and the yaml, lists and the like that described them.
+    Photos, their label files, and the yaml, lists and the like that described them; or, with
+    ``layout``, the photos, and their labels as another layout has them. What that cannot hold is
+    told and counted.
 
     Each file appears whole or not at all. A file that is there already with the same bytes counts
     as done, so an interrupted run is simply run again. Nothing is written outside ``folder``.
@@ -84,27 +91,34 @@ def unpack(
     Args:
         store: the store's file; it may be hostile.
         folder: made where it does not exist.
+        layout: "yolo", "coco" or "voc"; "": all as it came.
         overwrite: replace files that are there with other bytes.
         workers: threads; 0: as many as there are cores.
         progress: shown how far it is.
-        on_finding: called with each file that could not be given back.
+        on_finding: called with each file that could not be given back, and with what the layout
+            cannot hold.
 
     Raises:
+        PackError: ``layout``, and the store has no labels of objects.
+        ValueError: ``layout`` is none of the above.
         StoreFormatError: not a store, or a damaged one.
         NoSpaceError: the disk is full.
     """
+    if layout and layout not in TARGET_LAYOUTS:
+        raise ValueError(f"layout: expected one of {TARGET_LAYOUTS}, found {layout!r}")
     started = time.monotonic()
     tally = Tally()
     target = SafeFolder(folder)
     with Store(store) as opened:
-        unpacking = _Unpacking(opened, target, overwrite)
+        own = StoreFiles(opened, target, overwrite)
+        unpacking = Relayout(opened, own, layout) if layout else own
         count = workers or available_cores()
         shown = progress or Silent()
         shown.start("unpacking", len(opened))
         throttled = Throttled(shown)
         files = unchanged = file_bytes = 0
         photos = ordered(unpacking.sample, range(len(opened)), workers=count, window=64 * count)
-        for outcomes in chain((outcomes for _, outcomes in photos), unpacking.attached()):
+        for outcomes in chain((outcomes for _, outcomes in photos), unpacking.rest()):
             for outcome in outcomes:
                 if isinstance(outcome, Finding):
                     tally.add(outcome)
@@ -125,59 +139,6 @@ def unpack(
             file_bytes,
             tally,
             time.monotonic() - started,
+            layout,
+            dict(unpacking.lost),
         )
-
-
-class _Unpacking:
-    """Writes what a store holds. Safe to use from many threads."""
-
-    def __init__(self, store: Store, target: SafeFolder, overwrite: bool) -> None:
-        self._store = store
-        self._target = target
-        self._overwrite = overwrite
-        self._names = store.names
-        self._mtimes, self._modes = store.column("source_mtime_ns"), store.column("source_mode")
-        self._hashes = store.column("content_hash")
-
-    def sample(self, _ticket: int, index: int) -> list[Outcome]:
-        """The photo of a sample, and its label files where it has any."""
-        name = self._names[index]
-        outcomes = [self._try(name, lambda: self._photo(index))]
-        try:
-            files = self._store.label_files(index)
-        except StoreError as error:
-            return [*outcomes, Finding(name, Severity.PROBLEM, "record", str(error))]
-        for file in files:
-            write = partial(self._write, file.name, file.text, file.mtime_ns, file.mode)
-            outcomes.append(self._try(file.name, write))
-        return outcomes
-
-    def attached(self) -> Iterator[list[Outcome]]:
-        """The files that belong to no single photo."""
-        header = self._store.header.annotations
-        for number, file in enumerate(() if header is None else header.files):
-            yield [self._try(file.name, partial(self._attached, number, file))]
-
-    def _photo(self, index: int) -> tuple[bool, int]:
-        data = self._store.read_source(index)
-        if _core.xxh3_128(data) != self._hashes[index].tobytes():
-            raise RefusedError("restore", "not the bytes of the file that was packed")
-        mtime_ns, mode = int(self._mtimes[index]), int(self._modes[index])
-        return self._write(self._names[index], data, mtime_ns, mode)
-
-    def _attached(self, number: int, file: AttachedFile) -> tuple[bool, int]:
-        data = self._store.read_file(number)
-        return self._write(file.name, data, file.mtime_ns, file.mode)
-
-    def _write(self, name: str, data: bytes, mtime_ns: int, mode: int) -> tuple[bool, int]:
-        overwrite = self._overwrite
-        written = self._target.write(name, data, mtime_ns=mtime_ns, mode=mode, overwrite=overwrite)
-        return written, len(data)
-
-    def _try(self, name: str, write: Callable[[], tuple[bool, int]]) -> Outcome:
-        try:
-            return write()
-        except RefusedError as refused:
-            return refused.finding(name)
-        except (StoreError, DecodeError) as error:
-            return Finding(name, Severity.PROBLEM, "record", str(error))

@@ -34,23 +34,23 @@ def test_killed_at_any_moment(photo_store, tmp_path):
     found = []
     for number in range(20):
         folder = tmp_path / str(number)
-        reader, writer = os.pipe()
         children = []
         for _ in range(2):
             batches = draws.randrange(1, 20)  # with those made ahead, fewer than there are
+            reader, writer = os.pipe()
             child = os.fork()
             if child == 0:
                 try:
                     fill(photo_store, folder, writer, batches)
                 finally:
                     os._exit(1)
-            children.append(child)
-        os.close(writer)
-        for child in children:
-            os.read(reader, 1)
+            os.close(writer)
+            children.append((child, reader))
+        for child, reader in children:
+            assert os.read(reader, 1) == b"."
             os.kill(child, signal.SIGKILL)
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
-        os.close(reader)
+            os.close(reader)
         loader = DataLoader(dataset, batch_size=5, cache=folder)
         assert_same(epoch(loader), expected)
         found.append(loader.statistics().cache_hits)

@@ -36,7 +36,10 @@ def class_colour(class_id: int) -> Colour:
 
 def load_font(size: int) -> Font:
     """Pillow's own font; a coarse one where this Pillow was built without FreeType."""
-    return ImageFont.load_default(size)
+    try:
+        return ImageFont.load_default(size)
+    except ImportError:
+        return ImageFont.load_default()
 
 
 def legible(text: str, font: Font, width: float) -> str:

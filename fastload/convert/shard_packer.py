@@ -90,6 +90,11 @@ def pack_shards(
     if engine not in ENGINES:
         raise ValueError(f"engine: expected one of {ENGINES}, found {engine!r}")
     options = options or PackOptions()
+    if options.dedupe:
+        raise PackError(
+            f"{destination}: shards are packed apart from each other, and duplicates stay in them; "
+            "pack one store with --dedupe, or shards without it"
+        )
     started = time.monotonic()
     tally = Tally()
     note = tally.listener(on_finding)

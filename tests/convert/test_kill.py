@@ -20,7 +20,7 @@ def run_tool(name: str, *options: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("layout", "kills"), [("imagefolder", "20"), ("yolo", "15"), ("coco", "5")]
+    ("layout", "kills"), [("imagefolder", "20"), ("yolo", "10"), ("coco", "5"), ("webdataset", "5")]
 )
 def test_forty_kills_lose_nothing(layout: str, kills: str) -> None:
     """Whatever is killed, all acknowledged photos stay, and the end is as uninterrupted."""

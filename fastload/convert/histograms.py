@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastload.convert.originals import original_name
 from fastload.store import Annotations, Store
 
 __all__ = ["SIDE_BINS", "Histograms", "binned"]
@@ -61,6 +62,7 @@ class Histograms:
         """Count what is in ``store``."""
         height, width = store.column("height"), store.column("width")
         names, annotations = store.header.class_names, store.annotations
+        file_bytes = store.column(original_name("source_size", store.column_names))
         if annotations is None:
             photos = _by_class(store.column("class_id"), names)
             objects: dict[str, int] = {}
@@ -76,7 +78,7 @@ class Histograms:
             photos_by_height_width=_frequent_sizes(height, width),
             photos_by_height=binned(height, SIDE_BINS),
             photos_by_width=binned(width, SIDE_BINS),
-            photos_by_bytes=binned(store.column("source_size"), _BYTES_BINS),
+            photos_by_bytes=binned(file_bytes, _BYTES_BINS),
             objects_by_box_side=counted["side"],
             objects_by_box_share=counted["share"],
             height_by_width=_grid(height, width),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.ordered import ordered
+from fastload.convert.originals import original_name
 from fastload.convert.perceptual import HASH_SIDE, load_perceptual_hash
 from fastload.convert.progress import Progress, Throttled
 from fastload.convert.repeats import content_numbers
@@ -26,7 +27,7 @@ class StorePhotos:
     def __init__(self, stores: Sequence[Store]) -> None:
         self.stores = stores
         self._starts = np.cumsum([0, *map(len, stores)])
-        hashes = [np.empty((0, 16), np.uint8), *(store.column("content_hash") for store in stores)]
+        hashes = [np.empty((0, 16), np.uint8), *map(_file_hashes, stores)]
         self.contents = content_numbers(np.concatenate(hashes))
         self.role_names: list[str] = []
         self.roles = np.concatenate([np.empty(0, np.int64), *map(self._roles, stores)])
@@ -109,3 +110,9 @@ class PhotoHashes:
 def _base(store: Store) -> str:
     """The name of the store's file."""
     return os.path.basename(os.fspath(store.path))
+
+
+def _file_hashes(store: Store) -> NDArray[np.uint8]:
+    """Of the source's files, also where the store holds something else in their place."""
+    hashes: NDArray[np.uint8] = store.column(original_name("content_hash", store.column_names))
+    return hashes

@@ -101,6 +101,13 @@ def test_a_store_without_splits_is_one_of_its_own_name(source: Path, tmp_path: P
     assert report.exact_leaks == {("one", "other"): 3}
 
 
+def test_photos_made_smaller_still_repeat_their_files(source: Path, tmp_path: Path) -> None:
+    pack(source / "val" / "x", tmp_path / "small.lmdb", max_side=32)
+    pack(source / "val" / "x", tmp_path / "own.lmdb")
+    report = duplicates(tmp_path / "small.lmdb", tmp_path / "own.lmdb")
+    assert report.exact_leaks == {("small", "own"): 3}
+
+
 def test_the_hash_is_imagehash_s_and_of_the_upright_picture(tmp_path: Path) -> None:
     imagehash = pytest.importorskip("imagehash")
     perceptual_hash = load_perceptual_hash()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from fastload.cli import main
 from fastload.store import partial_path
 from support.trees import image_folder, snapshot, write_photo
 from support.yolo import yolo_set
@@ -21,8 +24,29 @@ FASTLOAD = [sys.executable, "-m", "fastload.cli"]
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: str | Path, code: int = 0, **options: object) -> str:
-    """The output of a command that must end with ``code``; with stderr where it is not 0."""
+def run(*arguments: str | Path, code: int = 0) -> str:
+    """The output of a command that must end with ``code``; with stderr where it is not 0.
+
+    In this process, as a script would call it: a new one takes half a second to begin.
+    """
+    written, errors = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)
+    )
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with redirect_stdout(written), redirect_stderr(errors), pytest.raises(SystemExit) as end:
+            main([*map(str, arguments)])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    stdout, stderr = (stream.buffer.getvalue().decode() for stream in (written, errors))
+    assert end.value.code == code, (stdout, stderr)
+    assert "Traceback" not in stderr
+    return stdout + (stderr if code else "")
+
+
+def run_process(*arguments: str | Path, code: int = 0, **options: object) -> str:
+    """Likewise of a new process, started in "/"."""
     done = subprocess.run([*FASTLOAD, *map(str, arguments)], capture_output=True, text=True,
                           timeout=120, check=False, cwd="/", **options)  # type: ignore[call-overload]  # fmt: skip
     assert done.returncode == code, done
@@ -43,16 +67,21 @@ def store(source: Path, tmp_path: Path) -> Path:
 
 def test_nothing_imports_torch(source: Path, tmp_path: Path) -> None:
     out, back = tmp_path / "out.lmdb", tmp_path / "back"
-    for arguments in (["--version"], ["convert", source, out], ["inspect", out], ["verify", out],
-                      ["unpack", out, back]):  # fmt: skip
-        code = "import sys; sys.modules['torch'] = None; from fastload.cli import main; main()"
-        subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True,
-                       capture_output=True, timeout=60, cwd="/")  # fmt: skip
+    code = (
+        "import json, sys; sys.modules['torch'] = None; from fastload.cli import main\n"
+        "for arguments in json.loads(sys.argv[1]):\n"
+        "    try: main(arguments)\n"
+        "    except SystemExit as end: assert end.code == 0"
+    )
+    commands = (["--version"], ["convert", source, out], ["inspect", out], ["verify", out],
+                ["unpack", out, back])  # fmt: skip
+    subprocess.run([sys.executable, "-c", code, json.dumps(commands, default=str)], check=True,
+                   capture_output=True, timeout=60, cwd="/")  # fmt: skip
     assert snapshot(back) == snapshot(source)
 
 
 def test_version() -> None:
-    assert run("--version").startswith("fastload, version ")
+    assert run_process("--version").startswith("fastload, version ")
 
 
 def test_help_documents_exit_codes() -> None:
@@ -132,7 +161,7 @@ def test_errors_are_one_line(source: Path, store: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_usage_gives_code_2(source: Path, tmp_path: Path) -> None:
-    run("convert", source, code=2)
+    run_process("convert", source, code=2)
     run("convert", tmp_path / "none", tmp_path / "o.lmdb", code=2)
     run("convert", source, tmp_path / "o.lmdb", "--layout", "x", code=2)
     run("frobnicate", code=2)
@@ -166,7 +195,7 @@ def test_quiet_is_quiet(source: Path, tmp_path: Path) -> None:
 def test_names_in_an_ascii_locale(source: Path, tmp_path: Path) -> None:
     (source / "class_0" / "caf\u00e9.jpg").write_bytes(b"")
     environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    text = run("convert", source, tmp_path / "o.lmdb", code=4, env=environment)
+    text = run_process("convert", source, tmp_path / "o.lmdb", code=4, env=environment)
     assert "caf" in text
 
 

@@ -10,6 +10,7 @@ from fastload.convert.findings import Finding, Severity
 from fastload.convert.labelled import LabelError, shown
 from fastload.convert.names import is_path
 from fastload.convert.safe_json import load_json_bytes
+from fastload.convert.sources.coco.compact import compact
 from fastload.convert.sources.coco.objects import CocoRules, objects_of
 from fastload.errors import SourceError
 from fastload.store import Objects
@@ -122,7 +123,7 @@ def read_coco(name: str, data: bytes) -> CocoFile:
         SourceError: it is none; with the line where one is known.
     """
     try:
-        values = load_json_bytes(data)
+        values = load_json_bytes(data, compact)
         if not isinstance(values, dict):
             raise LabelError(f"expected an object, found {shown(values)}")
         lists = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,8 @@ def objects_of(
 
 
 def _numbers(value: object, count: int | None, name: str) -> list[float]:
+    if isinstance(value, array):
+        value = value.tolist()
     if not isinstance(value, list) or (count is not None and len(value) != count):
         wanted = "numbers" if count is None else f"{count} numbers"
         raise LabelError(f"{name}: expected {wanted}, found {shown(value)}")

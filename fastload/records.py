@@ -30,8 +30,8 @@ __all__ = [
     "encode_record",
     "pack_restore_block",
     "record_parts",
-    "reindexed_parts",
     "renumber_record",
+    "renumbered_parts",
     "source_bytes",
     "stated_length",
     "unpack_restore_block",
@@ -136,13 +136,8 @@ def record_parts(record: Record, *, index: int | None = None) -> tuple[bytes, Bu
     return b"".join((header, head_hash, record.head)), record.body
 
 
-def reindexed_parts(data: Buffer, index: int) -> tuple[bytes, Buffer]:
-    """The parts of a record with another index; the body, and its checksum, are as they were.
-
-    Args:
-        data: exactly one record, checked.
-        index: the sample index to write.
-    """
+def renumbered_parts(data: Buffer, index: int) -> tuple[bytes, Buffer]:
+    """What ``renumber_record`` joins: header and head, and the body, which is not copied."""
     view = memoryview(data)
     fields = list(_HEADER.unpack_from(view))
     body_start = HEADER_BYTES + fields[8]
@@ -232,14 +227,7 @@ def renumber_record(data: Buffer, index: int) -> bytes:
 
     The body's checksum stays what it was: damage is not made good.
     """
-    record = bytearray(data)
-    fields = list(_HEADER.unpack_from(record))
-    fields[5] = index
-    _HEADER.pack_into(record, 0, *fields)
-    head_end = HEADER_BYTES + fields[8]
-    head_hash = _core.xxh3_64(bytes(record[: _HEADER.size] + record[HEADER_BYTES:head_end]))
-    _HASH.pack_into(record, _HEADER.size, head_hash)
-    return bytes(record)
+    return b"".join(renumbered_parts(data, index))
 
 
 def stated_length(header: Buffer) -> int:

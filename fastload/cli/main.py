@@ -7,6 +7,8 @@ import click
 from fastload.cli.convert import convert
 from fastload.cli.duplicates import duplicates
 from fastload.cli.inspect import inspect
+from fastload.cli.merge import merge
+from fastload.cli.split import split
 from fastload.cli.unpack import unpack
 from fastload.cli.verify import verify
 from fastload.version import __version__
@@ -20,5 +22,5 @@ def main() -> None:
     """Photos packed into one LMDB file, for training."""
 
 
-for _command in (convert, duplicates, inspect, verify, unpack):
+for _command in (convert, duplicates, inspect, merge, split, unpack, verify):
     main.add_command(_command)

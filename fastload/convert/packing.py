@@ -35,6 +35,7 @@ __all__ = ["Packing"]
 
 #: Choices of which files are packed; all others are of what becomes of their bytes.
 _CHOOSING = {"layout", "follow_links", "extensions", "max_file_bytes", "split", "source_state"}
+_CHOOSING |= {"copied_from"}
 
 
 class Packing:

@@ -22,8 +22,6 @@ from fastload.store import Store
 
 __all__ = ["SampleChecker"]
 
-#: Where records stand: not a part of what they are.
-_PLACES = ("file_offset", "shard")
 _COLUMNS = ("height", "width", "orientation", "codec", "source_size")
 
 
@@ -57,14 +55,6 @@ class SampleChecker:
         )
         follow_links = bool(store.header.options.get("follow_links"))
         self._original = original or partial(read_original, root or "", follow_links=follow_links)
-
-    def column_hash(self) -> bytes:
-        """XXH3-128 over all columns that do not depend on where LMDB put the records."""
-        return b"".join(
-            _core.xxh3_128(np.ascontiguousarray(self._store.column(name)).view(np.uint8).data)
-            for name in self._store.column_names
-            if name not in _PLACES
-        )
 
     def check(self, _ticket: int, index: int) -> tuple[list[Finding], bytes]:
         """All differences of one sample, and the XXH3-128 of its record."""

@@ -53,7 +53,7 @@ def check_target(
             "is written; choose a place outside it"
         )
     if path.exists() and not overwrite:
-        raise exists_error(path)
+        raise exists_error(path, or_update=True)
 
 
 def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
@@ -97,14 +97,13 @@ def plan_targets(
         published = target.exists() and not partial_path(target).exists() and resuming
         published = published and not update
         if target.exists() and not published and not (overwrite or update):
-            raise exists_error(target)
+            raise exists_error(target, or_update=True)
         split = source.split_names[number]
         targets.append(Target(target, source.select(number), split, published))
     return targets
 
 
-def exists_error(path: Path) -> PackError:
-    """The refusal to replace a store."""
-    return PackError(
-        f"{path}: exists; --overwrite replaces it, --update packs what is new in its source"
-    )
+def exists_error(path: Path, *, or_update: bool = False) -> PackError:
+    """The refusal to replace a store; ``or_update``: where it could be brought up to date."""
+    hint = ", --update packs only what is new in its source" if or_update else ""
+    return PackError(f"{path}: exists; --overwrite replaces it{hint}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastload import _core
+from fastload.convert.content_hash import ContentHash
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.ordered import available_cores, ordered
 from fastload.convert.photo import quiet_pillow
@@ -108,11 +108,11 @@ def verify(
         throttled = Throttled(shown)
         sizes = opened.column("source_size")
         results = ordered(checker.check, range(len(opened)), workers=count, window=64 * count)
-        digest = _core.xxh3_128(b"")
+        content = ContentHash()
         for index, (findings, record_hash) in results:
             for finding in findings:
                 note(finding)
-            digest = _core.xxh3_128(digest + record_hash)
+            content.add(record_hash)
             throttled.advance(1, int(sizes[index]))
         throttled.flush()
         for finding in checker.attached():
@@ -125,7 +125,7 @@ def verify(
             source=path,
             photos=len(opened),
             source_bytes=int(sizes.sum()),
-            content_hash=_core.xxh3_128(digest + checker.column_hash()).hex(),
+            content_hash=content.finish(opened),
             tally=tally,
             seconds=time.monotonic() - started,
         )

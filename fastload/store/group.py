@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from fastload.errors import PackError
-from fastload.records import Buffer, Record, record_parts, reindexed_parts
+from fastload.records import Buffer, Record, record_parts, renumbered_parts
 from fastload.store.blocks import join_blocks
 from fastload.store.catalog import META, PENDING, RECORDS, STATE
 from fastload.store.columns import LENGTH, MAX_COLUMN_BYTES, ColumnSpec
@@ -99,7 +99,7 @@ class Group:
         parts = (
             record_parts(record, index=index)
             if encoded is None
-            else reindexed_parts(encoded, index)
+            else renumbered_parts(encoded, index)
         )
         length = sum(map(len, parts))
         row: dict[str, object] = {

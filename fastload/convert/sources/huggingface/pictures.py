@@ -15,7 +15,7 @@ from fastload.convert.findings import RefusedError
 from fastload.convert.labelled import shown
 from fastload.convert.sources.huggingface.arrow import arrow, arrow_errors, parquet
 
-__all__ = ["ParquetPhotos", "arrow_batches", "photo_extents"]
+__all__ = ["ParquetPhotos", "arrow_batches", "open_parquet", "photo_extents"]
 
 #: Rows of a Parquet file that are decoded at once, and how often that is kept: threads read rows
 #: that lie close to each other.
@@ -74,6 +74,11 @@ def photo_extents(
     return True
 
 
+def open_parquet(path: str) -> Any:
+    """A Parquet file of which a page a column is read at a time, never a whole row group."""
+    return parquet().ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+
+
 class ParquetPhotos:
     """The photos of one Parquet file; fast where they are asked for about in order.
 
@@ -123,7 +128,7 @@ class ParquetPhotos:
             if first <= row < first + len(column):
                 return column[row - first]
         if self._file is None:
-            self._file = parquet().ParquetFile(self._path, buffer_size=_BUFFER_BYTES)
+            self._file = open_parquet(self._path)
             for number in range(self._file.num_row_groups):
                 rows = self._file.metadata.row_group(number).num_rows
                 self._starts.append(self._starts[-1] + rows)

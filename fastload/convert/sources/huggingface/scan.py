@@ -14,11 +14,15 @@ from fastload.convert.labelled import LabelError, shown
 from fastload.convert.names import unsafe_reason
 from fastload.convert.sniff import SNIFF_BYTES, extension_of, format_by_bytes
 from fastload.convert.sources.class_column import ClassColumn, class_value
-from fastload.convert.sources.huggingface.arrow import arrow, arrow_errors, parquet
+from fastload.convert.sources.huggingface.arrow import arrow, arrow_errors
 from fastload.convert.sources.huggingface.discover import TableFile
 from fastload.convert.sources.huggingface.features import Columns, find_columns
 from fastload.convert.sources.huggingface.objects import ObjectTable
-from fastload.convert.sources.huggingface.pictures import arrow_batches, photo_extents
+from fastload.convert.sources.huggingface.pictures import (
+    arrow_batches,
+    open_parquet,
+    photo_extents,
+)
 from fastload.errors import SourceError
 
 __all__ = ["NO_SUCH_CLASS", "Rows", "ScannedFile"]
@@ -41,7 +45,7 @@ class ScannedFile:
         first_in_split: and in its split.
         count: rows.
         offsets, sizes: where photos stand (size -1: there is none); empty for Parquet.
-        ending: of photos without a path, for Parquet.
+        ending: of photos without a path, for Parquet, once it was looked for.
     """
 
     table: TableFile
@@ -53,7 +57,7 @@ class ScannedFile:
     count: int = 0
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     sizes: array[int] = field(default_factory=lambda: array("q"))
-    ending: str = ""
+    ending: str | None = None
 
 
 class Rows:
@@ -132,25 +136,33 @@ class Rows:
         return found
 
     def _parquet(self, file: ScannedFile, _descriptor: int) -> Iterator[tuple[Any, list[str]]]:
-        opened = parquet().ParquetFile(file.path)
+        opened = open_parquet(file.path)
         columns = self._columns_of(opened.schema_arrow)
         paths = f"{columns.image}.path"
         known = {opened.schema.column(n).path for n in range(len(opened.schema.names))}
         wanted = [columns.label, columns.objects, columns.image_id]
         wanted = [name for name in wanted if name] + ([paths] if paths in known else [])
         left = opened.metadata.num_rows
-        file.ending = _first_ending(opened, columns)
         if not wanted:
             for _ in range(0, left, _ROWS_AT_ONCE):
                 count = min(left, _ROWS_AT_ONCE)
                 left -= count
-                yield arrow().record_batch([arrow().nulls(count)], names=[""]), [""] * count
+                empty = arrow().record_batch([arrow().nulls(count)], names=[""])
+                yield empty, [self._ending(file, opened)] * count
             return
         for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE, columns=wanted):
             texts = [None] * len(batch)
             if paths in wanted:
                 texts = batch.column(columns.image).field("path").to_pylist()
-            yield batch, [_base(text) or file.ending for text in texts]
+            bases = [_base(text) for text in texts]
+            yield batch, [base or self._ending(file, opened) for base in bases]
+
+    def _ending(self, file: ScannedFile, opened: Any) -> str:
+        """The ending of photos without a path, by the file's first photo."""
+        if file.ending is None:
+            assert self.columns is not None
+            file.ending = _first_ending(opened, self.columns)
+        return file.ending
 
     def _arrow(self, file: ScannedFile, descriptor: int) -> Iterator[tuple[Any, list[str]]]:
         for batch, address in arrow_batches(file.path):

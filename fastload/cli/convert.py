@@ -248,5 +248,5 @@ def convert(
     if as_json:
         click.echo(json.dumps(summary.as_json(), indent=2))
     elif not quiet:
-        click.echo("\n".join(summary_lines(summary)))
+        click.echo("\n".join(summary_lines(summary, refused=code is ExitCode.REFUSED)))
     sys.exit(code)

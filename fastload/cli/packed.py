@@ -10,8 +10,8 @@ from fastload.convert.summary import Contents
 __all__ = ["summary_lines"]
 
 
-def summary_lines(summary: Summary) -> list[str]:
-    """The summary, line by line."""
+def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
+    """The summary, line by line; ``refused``: nothing is published, as ``strict`` asks."""
     contents, tally = summary.contents, summary.tally
     stores = ", ".join(printable(str(path)) for path in summary.stores)
     about = "about " if summary.dry_run else ""
@@ -36,7 +36,9 @@ def summary_lines(summary: Summary) -> list[str]:
         count = summary.problems_count
         lines += [f"{count:,} file{'s' * (count != 1)} could not be packed:"]
         lines += findings(tally, Severity.PROBLEM)
-    if not summary.published and not summary.dry_run:
+    if refused and summary.dry_run:
+        lines.append("--strict: nothing would be published")
+    elif refused:
         lines.append(
             f"{stores}: nothing was published, as --strict asks. The same command without "
             "--strict publishes the rest; with --restart it packs again what was mended."

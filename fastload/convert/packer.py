@@ -96,13 +96,13 @@ def pack(
             packing.run(progress or Silent())
         refused = options.strict and tally.count(Severity.PROBLEM) > 0
         contents = Contents(photos=sum(packing.committed_count for packing in packings))
-        if not refused:
+        if options.dry_run or not refused:
             _require_photos(opened, packings, tally)
             for packing in packings:
                 packing.publish()
             contents = sum((packing.contents for packing in packings), Contents())
     found = [packing.changes for packing in packings if packing.changes is not None]
-    changes = sum(found, Changes()) if options.update and not refused else None
+    changes = sum(found, Changes()) if found else None
     summary = Summary(
         source=opened.root,
         layout=opened.layout,

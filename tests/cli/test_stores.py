@@ -45,6 +45,8 @@ def test_a_dry_run_lists_bad_files(source: Path, tmp_path: Path) -> None:
     text = invoke("convert", source, tmp_path / "out.lmdb", "--dry-run", code=4)
     assert "class_0/bad.jpg" in text
     text = invoke("convert", source, tmp_path / "out.lmdb", "--dry-run", "--strict", code=3)
+    assert "6 photos" in text
+    assert "--strict: nothing would be published" in text
     assert not list(tmp_path.glob("out*"))
 
 

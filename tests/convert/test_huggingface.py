@@ -118,9 +118,9 @@ def test_objects_that_cannot_be_damage_their_photo_alone(
         "00000001.jpg", "00000002.jpg", "00000003.jpg",
     ]  # fmt: skip
     with Store(tmp_path / "o.lmdb") as store:
-        assert store.header.class_names == ("dog", "cat")
+        assert store.header.class_names == ("cat", "dog")
         assert store.annotations is not None
-        assert store.annotations.class_ids.tolist() == [0, 1]
+        assert store.annotations.class_ids.tolist() == [1, 0]
         assert store.annotations.field("crowd").tolist() == [1, 1]
 
 

@@ -179,3 +179,26 @@ def test_a_list_is_packed_in_its_order(tmp_path: Path) -> None:
     assert snapshot(tmp_path / "back") == snapshot(root)
     with pytest.raises(SourceError, match="expected a text file"):
         pack(root, tmp_path / "x.lmdb", layout="list")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_a_column_of_objects_holds_boxes(tmp_path: Path, ending: str) -> None:
+    root = photos(tmp_path / "src", 4)
+    found: list[Any] = [
+        {"bbox": [[1, 2, 3, 4], [0.5, 0, 2, 2]], "categories": ["dog", "cat"], "id": [7, 8]},
+        {"bbox": [[1, 2, 3]], "categories": ["dog"], "id": [9]},
+        {"bbox": [], "categories": [], "id": []},
+        None,
+    ]
+    rows = [{"file_name": f"{n}.jpg", "objects": one} for n, one in enumerate(found)]
+    written(root / f"metadata.{ending}", [*rows, rows[0]])
+    summary, notes = packed(root, tmp_path / "o.lmdb")
+    assert summary.contents.labels == {"missing": 1, "empty": 1, "present": 1, "damaged": 1}
+    where = "row" if ending == "parquet" else "line"
+    assert of_kind(notes, "label")[0][1].startswith(f"{where} 2: objects: bbox: expected 4 numbers")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.header.class_names == ("cat", "dog")
+        assert store.annotations is not None
+        assert store.annotations.class_ids.tolist() == [1, 0]
+        assert store.annotations.boxes.tolist() == [[1, 2, 4, 6], [0.5, 0, 2.5, 2]]
+        assert store.annotations.field("id").tolist() == [7, 8]

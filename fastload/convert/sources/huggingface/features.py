@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastload.convert.labelled import LabelError, shown
 from fastload.convert.safe_json import load_json_bytes
 from fastload.convert.sources.huggingface.arrow import arrow
+from fastload.convert.sources.object_table import ObjectFields, find_object_fields
 
 __all__ = ["Columns", "find_columns", "image_columns"]
 
 _IMAGES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "pixel_values")
 _LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
 _OBJECTS = ("objects", "annotations", "object", "annotation")
-_BOXES = ("bbox", "bboxes", "box", "boxes")
-_CATEGORIES = ("category", "categories", "label", "labels", "category_id", "class", "classes")
 _MAX_NAMES = 65_535
 
 
@@ -28,9 +27,9 @@ class Columns:
         image: of photos.
         is_struct: photos are structs of ``bytes`` and ``path``; else just bytes.
         label: the photo's class.
-        names: of the classes (of objects, where there are any); () where only numbers are known.
-        objects: a struct or list with what follows.
-        box, category, identity, area, crowd: fields of ``objects``.
+        names: of the photos' classes; () where only numbers are known.
+        objects: a struct of lists, or a list of structs.
+        object_fields: what they hold; None: there are no objects.
         image_id: the photo's own number.
         others: columns that are not packed, with their types.
     """
@@ -40,19 +39,9 @@ class Columns:
     label: str = ""
     names: tuple[str, ...] = ()
     objects: str = ""
-    box: str = ""
-    category: str = ""
-    identity: str = ""
-    area: str = ""
-    crowd: str = ""
+    object_fields: ObjectFields | None = None
     image_id: str = ""
     others: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def object_fields(self) -> tuple[str, ...]:
-        """Those of the store's that there are."""
-        found = (("crowd", self.crowd), ("id", self.identity), ("area", self.area))
-        return tuple(name for name, column in found if column)
 
 
 def image_columns(schema: Any) -> list[str]:
@@ -98,16 +87,13 @@ def _objects(schema: Any, features: Mapping[str, Any], fields: dict[str, Any]) -
     for name in _OBJECTS:
         index = schema.get_field_index(name)
         inner = _inner(schema.field(index).type) if index >= 0 else {}
-        box = next((one for one in _BOXES if one in inner), "")
-        if not box:
+        found = find_object_fields(inner)
+        if found is None:
             continue
-        category = next((one for one in _CATEGORIES if one in inner), "")
-        known = {"identity": "id", "area": "area", "crowd": "iscrowd"}
-        fields |= {key: one for key, one in known.items() if one in inner}
         feature = _unlisted(features.get(name))
         described = feature if isinstance(feature, Mapping) else {}
-        fields |= {"objects": name, "box": box, "category": category,
-                   "names": _class_names(_unlisted(described.get(category)))}  # fmt: skip
+        names = _class_names(_unlisted(described.get(found.category)))
+        fields |= {"objects": name, "object_fields": replace(found, names=names)}
         types = arrow().types
         if "image_id" in schema.names and types.is_integer(schema.field("image_id").type):
             fields["image_id"] = "image_id"

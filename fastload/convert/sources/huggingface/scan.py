@@ -17,12 +17,12 @@ from fastload.convert.sources.class_column import ClassColumn, class_value
 from fastload.convert.sources.huggingface.arrow import arrow, arrow_errors
 from fastload.convert.sources.huggingface.discover import TableFile
 from fastload.convert.sources.huggingface.features import Columns, find_columns
-from fastload.convert.sources.huggingface.objects import ObjectTable
 from fastload.convert.sources.huggingface.pictures import (
     arrow_batches,
     open_parquet,
     photo_extents,
 )
+from fastload.convert.sources.object_table import ObjectTable
 from fastload.errors import SourceError
 
 __all__ = ["NO_SUCH_CLASS", "Rows", "ScannedFile"]
@@ -130,7 +130,7 @@ class Rows:
         found = find_columns(schema)
         if self.columns is None:
             self.columns = found
-            self.objects = ObjectTable(found) if found.objects else None
+            self.objects = ObjectTable(found.object_fields) if found.objects else None
         if found != self.columns:
             raise LabelError("its columns or classes are not those of the first file")
         return found

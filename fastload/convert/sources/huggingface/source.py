@@ -133,11 +133,10 @@ def _classes(rows: Rows, findings: list[Finding]) -> tuple[tuple[str, ...], NDAr
 
 def _described(rows: Rows) -> AnnotationHeader | None:
     columns = rows.columns
-    if columns is None or not columns.objects:
+    if columns is None or columns.object_fields is None:
         return None
-    return AnnotationHeader(
-        LAYOUT, object_fields=columns.object_fields, image_ids=bool(columns.image_id)
-    )
+    fields = columns.object_fields.optional
+    return AnnotationHeader(LAYOUT, object_fields=fields, image_ids=bool(columns.image_id))
 
 
 @dataclass(frozen=True)

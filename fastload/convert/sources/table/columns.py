@@ -33,6 +33,7 @@ class Columns:
         split: a split's name.
         box: four numbers in pixels, or ().
         has_sides: the last two of the box are width and height, not right and bottom.
+        objects: of the photo's objects, as a list or a struct of lists.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Columns:
     split: str
     box: tuple[str, ...]
     has_sides: bool
+    objects: str = ""
 
     def box_of(self, row: dict[str, Any]) -> tuple[float, float, float, float] | None:
         """The box of a row, as left, top, right, bottom; None where all its cells are empty.
@@ -78,4 +80,5 @@ def find_columns(names: Sequence[str]) -> Columns:
     corners = next((form for form in _CORNERS if set(form) <= set(lower)), ())
     sides = next((form for form in _SIDES if set(form) <= set(lower)), ())
     box = tuple(lower[name] for name in corners or sides)
-    return Columns(path, first(_CLASSES), first(_SPLITS), box, not corners and bool(sides))
+    has_sides, objects = not corners and bool(sides), "" if box else lower.get("objects", "")
+    return Columns(path, first(_CLASSES), first(_SPLITS), box, has_sides, objects)

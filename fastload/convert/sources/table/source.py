@@ -13,6 +13,7 @@ from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged, 
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.listed import ListedSource
 from fastload.convert.sources.named_photos import NamedPhotos
+from fastload.convert.sources.object_table import ObjectTable
 from fastload.convert.sources.place import Place
 from fastload.convert.sources.table.columns import Columns, find_columns
 from fastload.convert.sources.table.rows import ENDINGS, read_rows
@@ -64,17 +65,24 @@ def open_table(place: Place) -> ListedSource:
         table.add(where, row)
     class_names, class_ids = _numbered(table.class_texts)
     described, stored = attach([file])
-    if columns.box:
-        annotations = AnnotationHeader(LAYOUT, files=described)
-    else:
-        annotations = AnnotationHeader(LAYOUT, objects=False, files=described)
+    fields = table.objects.fields
+    has_objects = bool(columns.box) or fields is not None
+    annotations = AnnotationHeader(
+        LAYOUT, objects=has_objects, object_fields=fields.optional if fields else (),
+        files=described,
+    )  # fmt: skip
+    if fields is not None:
+        class_names, class_ids = table.objects.class_names, {}
+        if columns.label:
+            detail = "photos have objects, and classes are theirs"
+            table.findings.append(Finding(columns.label, Severity.IGNORED, "not-packed", detail))
     photos = list(table.photos.values())
     entries = [
         replace(photo.item, key=key, class_id=class_ids.get(photo.label, NO_CLASS))
         for key, photo in enumerate(photos)
     ]
     split_names = tuple(table.splits)
-    labels = TableLabels(file[0], photos, class_ids)
+    labels = TableLabels(file[0], photos, class_ids, None if fields is None else table.objects)
     return ListedSource(
         LAYOUT,
         place.boundary,
@@ -83,7 +91,7 @@ def open_table(place: Place) -> ListedSource:
         entries,
         {NO_SPLIT: table.findings},
         partial(unlisted_photos, place, entries),
-        labels.read if columns.box else None,
+        labels.read if has_objects else None,
         annotations,
         stored,
     )
@@ -106,10 +114,17 @@ class TableLabels:
     file: str
     photos: list[_Photo]
     class_ids: Mapping[str, int]
+    objects: ObjectTable | None = None
 
     def read(self, item: SourceItem, _size: PhotoSize) -> Labelled:
         """The labels of a photo."""
         photo = self.photos[item.key]
+        if self.objects is not None:
+            state, objects, error = self.objects.labels(item.key)
+            if error:
+                where = photo.item.origin.rpartition(", ")[2]
+                return damaged(self.file, LabelError(f"{where}: objects: {error}"))
+            return Labelled(SampleLabels(state, objects))
         if photo.error is not None:
             return damaged(self.file, photo.error)
         classes = [self.class_ids[label] for label, _box in photo.objects]
@@ -128,6 +143,7 @@ class _Table:
         self.photos: dict[tuple[str, int], _Photo] = {}
         self.splits: dict[str, int] = {}
         self.class_texts: set[str] = set()
+        self.objects = ObjectTable()
         self.findings: list[Finding] = []
 
     def add(self, where: str, row: dict[str, Any] | LabelError) -> None:
@@ -142,7 +158,10 @@ class _Table:
             return
         split = self._split(row.get(columns.split)) if columns.split else NO_SPLIT
         key = item.name, split
+        is_first = key not in self.photos
         photo = self.photos.setdefault(key, _Photo(replace(item, split=split)))
+        if columns.objects and is_first:
+            self.objects.add(row.get(columns.objects))
         label = _text(row.get(columns.label)) if columns.label else ""
         if columns.box:
             self._add_object(photo, where, row, label)

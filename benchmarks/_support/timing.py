@@ -52,6 +52,8 @@ def interleave(
     A row may return its own seconds (a float) where only a part of it counts. ``clock`` is
     time.process_time where a row's CPU time is meant, which a busy machine disturbs less.
     """
+    gc.collect()
+    gc.freeze()  # or each collection goes through all modules
     names = list(rows)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for number in range(-1, rounds):
@@ -65,4 +67,5 @@ def interleave(
             gc.enable()
             if number >= 0:
                 seconds[name].append(own if isinstance(own, float) else taken)
+    gc.unfreeze()
     return {name: Measurement(tuple(values)) for name, values in seconds.items()}

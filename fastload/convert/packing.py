@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Packing"]
 
 #: Choices of which files are packed; all others are of what becomes of their bytes.
-_CHOOSING = {"layout", "follow_links", "extensions", "max_file_bytes", "split", "source_state"}
-_CHOOSING |= {"copied_from"}
+_CHOOSING = {"layout", "follow_links", "extensions", "max_file_bytes", "dedupe", "near"}
+_CHOOSING |= {"split", "source_state", "copied_from"}
 
 
 class Packing:

@@ -90,6 +90,8 @@ def pack_shards(
     if engine not in ENGINES:
         raise ValueError(f"engine: expected one of {ENGINES}, found {engine!r}")
     options = options or PackOptions()
+    if options.update or options.dry_run:
+        raise ValueError("update, dry_run: expected neither; shards are packed anew")
     if options.dedupe:
         raise PackError(
             f"{destination}: shards are packed apart from each other, and duplicates stay in them; "

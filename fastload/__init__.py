@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from fastload.loader import DataLoader
     from fastload.overlap import Overlap, overlap_validation
     from fastload.policy import ValidationPolicy
+    from fastload.sampler import ShardShuffle
     from fastload.second_step import SecondStep
     from fastload.store import Store, StoreWriter
     from fastload.subset import stratified_subset
@@ -75,6 +76,7 @@ __all__ = [
     "ResumeError",
     "SaveHandle",
     "SecondStep",
+    "ShardShuffle",
     "SourceError",
     "Store",
     "StoreClosedError",
@@ -104,6 +106,7 @@ _HOMES = {
     "Overlap": "fastload.overlap",
     "SaveHandle": "fastload.checkpoint",
     "SecondStep": "fastload.second_step",
+    "ShardShuffle": "fastload.sampler",
     "Store": "fastload.store",
     "StoreWriter": "fastload.store",
     "ValidationPolicy": "fastload.policy",

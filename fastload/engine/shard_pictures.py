@@ -55,18 +55,22 @@ class ShardPictures(StorePictures):
             StoreError, OSError: one cannot be had.
         """
         if self.store.folder.is_remote:
-            found, first = np.unique(self.store.places[0][indices], return_index=True)
-            for number in found[np.argsort(first)].tolist():
-                self._attach(number)
+            found, first, counts = np.unique(
+                self.store.places[0][indices], return_index=True, return_counts=True
+            )
+            for place in np.argsort(first):
+                self._attach(int(found[place]), int(counts[place]))
 
-    def _attach(self, number: int) -> None:
-        shard = self.store.shard(number)
+    def _attach(self, number: int, samples: int = 0) -> None:
+        shard = self.store.shard(number, samples)
         if self._attached.get(number) == id(shard):
             return
         source = store_source(shard)
         with self._lock:
             self.source.attach(number, source)
             self._attached[number] = id(shard)
+        if not self.store.holds(number, shard):  # let go of meanwhile, by another thread
+            self._let_go(number)
 
     def _let_go(self, number: int) -> None:
         with self._lock:

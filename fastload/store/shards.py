@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,94 +16,24 @@ from numpy.typing import NDArray
 from fastload.errors import RecordError, StoreError, StoreFormatError
 from fastload.records import Record, decode_record, renumber_record
 from fastload.store.joined_columns import SHARD
+from fastload.store.look_ahead import LookAhead
 from fastload.store.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     Manifest,
-    ManifestFile,
+    Shard,
     parse_manifest,
 )
 from fastload.store.reader import Store
+from fastload.store.shard_folder import shard_folder
 
-__all__ = ["ShardFolder", "ShardedStore"]
+__all__ = ["ShardedStore"]
 
 #: Shards that stay open for reading in Python; the engine keeps its own.
 _OPEN_SHARDS = 128
-
-
-class ShardFolder(Protocol):
-    """Where the files of a sharded store are.
-
-    Attributes:
-        location: absolute path, or URL.
-        is_remote: files have to be brought before they can be opened.
-    """
-
-    location: str
-    is_remote: bool
-
-    def manifest(self) -> bytes:
-        """The bytes of the manifest."""
-        ...
-
-    def open(self, file: ManifestFile) -> Store:
-        """One file, open; brought here where it is not.
-
-        Raises:
-            StoreFormatError: it is not what the manifest says.
-            OSError, StoreError: it cannot be had.
-        """
-        ...
-
-    def mend(self, file: ManifestFile) -> bool:
-        """Whether a file that gave damaged bytes was only a damaged copy, which is gone now."""
-        ...
-
-
-class LocalFolder:
-    """A folder on this machine; implements ``ShardFolder``."""
-
-    is_remote = False
-
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = Path(folder).absolute()
-        self.location = str(self._folder)
-
-    def manifest(self) -> bytes:
-        path = self._folder / MANIFEST_NAME
-        try:
-            with open(path, "rb") as file:
-                return file.read(MAX_MANIFEST_BYTES + 1)
-        except FileNotFoundError as error:
-            raise StoreFormatError(
-                f"{self._folder}: expected a store: a file, or a folder with a {MANIFEST_NAME}, "
-                "found a folder without; if shards are being packed here, that has not finished: "
-                "run the same command again"
-            ) from error
-
-    def open(self, file: ManifestFile) -> Store:
-        path = self._folder / file.name
-        found_bytes = path.stat().st_size
-        if found_bytes != file.bytes:
-            raise StoreFormatError(
-                f"{path}: expected {file.bytes} bytes, as the manifest says, found {found_bytes}; "
-                "copy the folder again"
-            )
-        return Store(path)
-
-    def mend(self, file: ManifestFile) -> bool:  # noqa: ARG002 -- there is only this one
-        return False
-
-
-def shard_folder(
-    path: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None, cache_bytes: int | None
-) -> ShardFolder:
-    """Where the sharded store at a path or URL has its files."""
-    if "://" not in os.fspath(path):
-        return LocalFolder(path)
-    from fastload.store.shard_cache import ShardCache  # wants fsspec
-
-    return ShardCache(os.fspath(path), cache_dir, cache_bytes)
+#: A shard that is put out before one sample in so many was read was not worth fetching; after so
+#: many of these, the user is told.
+_USED_WELL, _WASTED_SHARDS = 10, 3
 
 
 class ShardedStore(Store):
@@ -155,8 +85,14 @@ class ShardedStore(Store):
                 f"{expected[0]} of {expected[1]} samples, found {found[0]} of {found[1]}"
             )
         self._places: tuple[NDArray[np.uint32], NDArray[np.uint32]] | None = None
-        self._open_shards: OrderedDict[int, Store] = OrderedDict()
-        self._shards_lock = threading.Lock()
+        self._open_shards: OrderedDict[int, Store] = OrderedDict()  # the least recently read first
+        self._samples_read: dict[int, int] = {}  # since each was opened
+        self._lock = threading.Lock()
+        self._look_ahead = LookAhead(self._bring)
+        self._now: frozenset[int] = frozenset()
+        self._expected = False
+        self._newest = -1
+        self._wasted = 0
         self._watchers: list[weakref.WeakMethod[Callable[[int], None]]] = []
         self._process = os.getpid()
 
@@ -194,8 +130,12 @@ class ShardedStore(Store):
             self._places = parts, places
         return self._places
 
-    def shard(self, number: int) -> Store:
+    def shard(self, number: int, samples: int = 0) -> Store:
         """One shard, open; brought here where it is remote. Safe to call from many threads.
+
+        Args:
+            number: which.
+            samples: how many are about to be read from it.
 
         Raises:
             StoreFormatError: it is not what the manifest says.
@@ -204,33 +144,90 @@ class ShardedStore(Store):
         """
         self._open_handle()
         if self._process != os.getpid():  # a thread may have held the lock during the fork
-            self._process, self._shards_lock = os.getpid(), threading.Lock()
-        with self._shards_lock:
+            self._process, self._lock = os.getpid(), threading.Lock()
+        with self._lock:
             found = self._open_shards.get(number)
+            self._samples_read[number] = self._samples_read.get(number, 0) + samples
             if found is not None:
                 self._open_shards.move_to_end(number)
                 return found
-        shard = self.manifest.shards[number]
-        opened = self.folder.open(shard)
+        opened = self._opened(self.manifest.shards[number])
+        with self._lock:
+            opened = self._open_shards.setdefault(number, opened)
+            follows = number == self._newest + 1
+            self._newest = number
+            oldest = next(iter(self._open_shards)) if len(self._open_shards) > _OPEN_SHARDS else -1
+        if oldest >= 0:
+            self.forget(oldest)
+        if follows and not self._expected:  # read in order, it seems
+            self._make_ready(range(number, number + 1), range(number + 1, number + 2))
+        return opened
+
+    def _opened(self, shard: Shard) -> Store:
+        opened = self.folder.open(shard, self._release)
         if (opened.header.store_id, len(opened)) != (shard.store_id, shard.samples):
             raise StoreFormatError(
                 f"{self.location}: shard {shard.name}: expected the store {shard.store_id} of "
                 f"{shard.samples} samples, found {opened.header.store_id} of {len(opened)}"
             )
-        with self._shards_lock:
-            self._open_shards[number] = opened
-            while len(self._open_shards) > _OPEN_SHARDS:
-                self._open_shards.popitem(last=False)
         return opened
+
+    def expect(self, now: Iterable[int], soon: Iterable[int]) -> None:
+        """Say which shards will be read now, and which then, so that those can be on their way.
+
+        Those that were read before the ones that were read before ``now`` are let go. Does nothing
+        to a store that lies here.
+        """
+        self._expected = True
+        self._make_ready(now, soon)
+
+    def _make_ready(self, now: Iterable[int], soon: Iterable[int]) -> None:
+        if not self.folder.is_remote:
+            return
+        last, self._now = self._now, frozenset(now)
+        for number in set(self._open_shards) - self._now - last:
+            self.forget(number)
+        count = len(self.manifest.shards)
+        self._look_ahead.ask([number for number in soon if number < count])
+
+    def _bring(self, number: int) -> None:
+        self.folder.bring(self.manifest.shards[number])
+
+    def _release(self) -> bool:
+        """Let go of the shard that was read least recently, to make room for another."""
+        with self._lock:
+            number = next(iter(self._open_shards), None)
+            if number is None:
+                return False
+            shard, found = self.manifest.shards[number], self._samples_read.get(number, 0)
+            self._wasted += found * _USED_WELL < shard.samples
+        self.forget(number)
+        if self._wasted == _WASTED_SHARDS:
+            warnings.warn(
+                f"{self.location}: {_WASTED_SHARDS} shards were put out of the cache of "
+                f"{self.folder.limit_bytes:,} bytes before a {_USED_WELL}th of their samples was "
+                f"read: the order goes through more of the {len(self.manifest.shards)} shards "
+                f"({self.manifest.shard_bytes:,} bytes) at a time than the cache holds, and each "
+                "will be fetched many times. Read with fastload.ShardShuffle, or make cache_bytes "
+                "larger",
+                stacklevel=2,
+            )
+        return True
 
     def forget(self, number: int) -> None:
         """Let go of a shard; who reads from it finishes."""
-        with self._shards_lock:
+        with self._lock:
             self._open_shards.pop(number, None)
+            self._samples_read.pop(number, None)
         for watcher in self._watchers:
             call = watcher()
             if call is not None:
                 call(number)
+
+    def holds(self, number: int, shard: Store) -> bool:
+        """Whether that very shard is open still, so that who lets it go will be told."""
+        with self._lock:
+            return self._open_shards.get(number) is shard
 
     def watch(self, call: Callable[[int], None]) -> None:
         """Have a method called with each shard that is let go; it is not kept alive."""
@@ -239,16 +236,17 @@ class ShardedStore(Store):
     def close(self) -> None:
         """As of any store; shards too."""
         super().close()
+        self._look_ahead.ask(())
         self._columns_store.close()
-        with self._shards_lock:
-            self._open_shards.clear()
+        for number in list(self._open_shards):
+            self.forget(number)
 
     def _read(self, index: int, verify: bool | None) -> tuple[bytes, Record]:
         position = self._checked_index(index)
         parts, places = self.places
         number, place = int(parts[position]), int(places[position])
         for attempt in range(2):
-            shard = self.shard(number)
+            shard = self.shard(number, 1)
             try:
                 data, _ = shard._read(place, verify)
                 break

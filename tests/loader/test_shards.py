@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
 
-from fastload import DataLoader, LMDBDataset
+from fastload import DataLoader, LMDBDataset, ShardShuffle
 from fastload.convert import PackOptions
 from fastload.convert.shard_packer import pack_shards
 from fastload.convert.shares import Sharding
+from support.http_folder import http_folder
 from support.loaders import RANDOM, STILL, assert_same, damage_record, epoch
 
 
@@ -51,3 +53,40 @@ def test_a_damaged_record_is_named_or_left_out(sharded: Path, tmp_path: Path) ->
     assert [len(images) for images, _ in loader] == [23]
     (error,) = loader.errors
     assert "shard-00002.lmdb" in str(error)
+
+
+@pytest.mark.parametrize("shards_held", [4, 2])
+def test_batches_of_remote_shards_are_those_of_one_store(
+    sharded: Path, photo_store: Path, tmp_path: Path, shards_held: int
+) -> None:
+    """Also where the cache holds but half of the shards, and parts of a batch wait their turn."""
+    pytest.importorskip("aiohttp")
+    columns = (sharded / "columns.lmdb").stat().st_size
+    largest = max(path.stat().st_size for path in sharded.glob("shard-*"))
+    with http_folder(sharded) as served:
+        dataset = LMDBDataset(
+            served.url, RANDOM, cache_dir=tmp_path, cache_bytes=columns + shards_held * largest
+        )
+        found = DataLoader(dataset, 6, num_workers=2)
+        expected = DataLoader(LMDBDataset(photo_store, RANDOM), 6, num_workers=2)
+        assert found.plan().path == "engine"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the cache is too small for this order
+            assert_same(epoch(found), epoch(expected))
+
+
+def test_a_shuffle_by_shards_has_the_next_ones_fetched(sharded: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    columns = (sharded / "columns.lmdb").stat().st_size
+    largest = max(path.stat().st_size for path in sharded.glob("shard-*"))
+    with http_folder(sharded) as served:
+        dataset = LMDBDataset(
+            served.url, STILL, cache_dir=tmp_path, cache_bytes=columns + 3 * largest
+        )
+        sampler = ShardShuffle(dataset, shards_at_once=1, seed=3)
+        loader = DataLoader(dataset, 4, sampler=sampler, num_workers=2)
+        for _ in range(2):
+            assert sum(len(targets) for _, targets in loader) == 24
+        shards = [name for name in served.fetched if name.startswith("shard")]
+        assert len(shards) <= 12  # once an epoch, and what the look ahead put out too soon
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= columns + 3 * largest

@@ -7,8 +7,9 @@ import os
 import stat
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 
 from fastload import _core
 from fastload.convert.findings import RefusedError
@@ -16,11 +17,15 @@ from fastload.convert.names import unsafe_reason
 from fastload.disk import NO_SPACE
 from fastload.errors import NoSpaceError
 
-__all__ = ["SafeFolder"]
+__all__ = ["Data", "SafeFolder"]
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCKS = 64
+
+
+#: A file's bytes, or what gives them piece by piece, as often as it is called.
+Data = bytes | Callable[[], Iterator[bytes]]
 
 
 class SafeFolder:
@@ -40,9 +45,11 @@ class SafeFolder:
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def write(
-        self, name: str, data: bytes, *, mtime_ns: int, mode: int, overwrite: bool = False
+        self, name: str, data: Data, *, mtime_ns: int, mode: int, overwrite: bool = False
     ) -> bool:
         """Make the file ``name`` whole or not at all, with its time and permission bits.
+
+        ``data`` is its bytes, or what gives them piece by piece, as often as it is called.
 
         Returns:
             False where the file was there already, with the same bytes.
@@ -88,7 +95,11 @@ class SafeFolder:
             os.close(descriptor)
 
 
-def _place(folder: int, base: str, data: bytes, mtime_ns: int, mode: int, overwrite: bool) -> bool:
+def _pieces(data: Data) -> Iterator[bytes]:
+    return data() if callable(data) else iter((data,) if data else ())
+
+
+def _place(folder: int, base: str, data: Data, mtime_ns: int, mode: int, overwrite: bool) -> bool:
     if not overwrite and _exists(folder, base):
         return _same(folder, base, data)
     # Always the same name for a file, so that what a killed run left is replaced by the next.
@@ -98,9 +109,10 @@ def _place(folder: int, base: str, data: bytes, mtime_ns: int, mode: int, overwr
     descriptor = os.open(temporary, _NEW_FILE_FLAGS, 0o600, dir_fd=folder)
     try:
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            for piece in _pieces(data):
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(descriptor, view) :]
             os.fchmod(descriptor, stat.S_IMODE(mode) & 0o777)  # no set-user-id bits from a store
             os.utime(descriptor, ns=(mtime_ns, mtime_ns))
         finally:
@@ -138,7 +150,7 @@ def _exists(folder: int, base: str) -> bool:
     return True
 
 
-def _same(folder: int, base: str, data: bytes) -> bool:
+def _same(folder: int, base: str, data: Data) -> bool:
     """False (nothing to do) where the file has these bytes already; refuses any other."""
     try:
         descriptor = os.open(
@@ -149,7 +161,10 @@ def _same(folder: int, base: str, data: bytes) -> bool:
             "exists", "something else has this name; --overwrite replaces it"
         ) from None
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if stat.S_ISREG(status.st_mode) and status.st_size == len(data) and file.read() == data:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        # A piece more than there is, so that a longer file shows.
+        if regular and all(
+            file.read(len(piece) or 1) == piece for piece in chain(_pieces(data), [b""])
+        ):
             return False
     raise RefusedError("exists", "another file has this name; --overwrite replaces it")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from fastload import _core
 from fastload.convert.findings import Finding, RefusedError, Severity
-from fastload.convert.safe_folder import SafeFolder
+from fastload.convert.safe_folder import Data, SafeFolder
 from fastload.errors import DecodeError, StoreError
 from fastload.store import AttachedFile, Store
 
@@ -25,6 +25,9 @@ class StoreFiles:
         store: it.
         target: where to.
         overwrite: replace files that are there with other bytes.
+
+    Attributes:
+        root: the folder.
     """
 
     #: Nothing: every file comes back.
@@ -34,6 +37,7 @@ class StoreFiles:
         self._store = store
         self._target = target
         self._overwrite = overwrite
+        self.root = target.root
         self._names = store.names
         self._mtimes, self._modes = store.column("source_mtime_ns"), store.column("source_mode")
         self._hashes = store.column("content_hash")
@@ -69,11 +73,11 @@ class StoreFiles:
         data = self._store.read_file(number)
         return self.write(file.name, data, file.mtime_ns, file.mode)
 
-    def write(self, name: str, data: bytes, mtime_ns: int, mode: int) -> tuple[bool, int]:
+    def write(self, name: str, data: Data, mtime_ns: int, mode: int) -> tuple[bool, int]:
         """Write a file whole: whether it was not there yet, and its size; see ``SafeFolder``."""
         overwrite = self._overwrite
         written = self._target.write(name, data, mtime_ns=mtime_ns, mode=mode, overwrite=overwrite)
-        return written, len(data)
+        return written, sum(map(len, data())) if callable(data) else len(data)
 
     def attempt(self, name: str, write: Callable[[], tuple[bool, int]]) -> Outcome:
         """What ``write`` returns, or why the file ``name`` cannot be written."""

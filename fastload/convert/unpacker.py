@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -109,9 +110,12 @@ def unpack(
     started = time.monotonic()
     tally = Tally()
     target = SafeFolder(folder)
-    with Store(store) as opened:
+    with ExitStack() as stack:
+        opened = stack.enter_context(Store(store))
         own = StoreFiles(opened, target, overwrite)
-        unpacking = Relayout(opened, own, layout) if layout else own
+        unpacking: StoreFiles | Relayout = own
+        if layout:
+            unpacking = stack.enter_context(closing(Relayout(opened, own, layout)))
         count = workers or available_cores()
         shown = progress or Silent()
         shown.start("unpacking", len(opened))

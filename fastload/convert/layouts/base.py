@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastload.convert.labelled import PhotoSize
 from fastload.convert.orientation import upright_boxes, upright_points
+from fastload.convert.safe_folder import Data
 from fastload.convert.thumbnail import stored_size
 from fastload.errors import PackError
 from fastload.store import NO_SPLIT, AnnotationHeader, Annotations, Objects, Store
@@ -43,7 +44,7 @@ class LayoutWriter(Protocol):
         """The labels of a photo. Called from many threads, once for each photo."""
         ...
 
-    def files(self) -> Iterator[tuple[str, bytes]]:
+    def files(self) -> Iterator[tuple[str, Data]]:
         """(name, bytes) of all other files, after all photos were converted."""
         ...
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from fastload.convert.layouts.base import Converted, StoreLabels, class_name
 from fastload.convert.layouts.naming import Naming
+from fastload.convert.layouts.spool import Spool
+from fastload.convert.safe_folder import Data
 from fastload.store import LabelState, Objects, SampleLabels
 
 __all__ = ["CocoWriter"]
@@ -29,7 +32,7 @@ class CocoWriter:
     that the same float64 comes back.
     """
 
-    def __init__(self, labels: StoreLabels) -> None:
+    def __init__(self, labels: StoreLabels, spool: Spool) -> None:
         self._labels = labels
         self._naming = Naming(labels, flat=False)
         header, annotations = labels.header, labels.annotations
@@ -38,15 +41,14 @@ class CocoWriter:
         ids = header.category_ids
         known = len(ids) == len(labels.class_names)
         self._category_ids = ids if known else tuple(range(1, len(labels.class_names) + 1))
-        #: (image, its annotations) as JSON, by photo; written by many threads.
-        self._entries: dict[int, tuple[bytes, bytes]] = {}
+        self._spool = spool
 
     def photo_name(self, index: int) -> str:
         """In the folder of its split."""
         return "/".join(filter(None, (self._labels.split(index), self._naming[index])))
 
     def convert(self, index: int) -> Converted:
-        """Keeps the entries of a photo for ``files``."""
+        """Puts the entries of a photo aside for ``files``."""
         labels = self._labels.annotations[index]
         size, lost = self._labels.size(index), Counter[str]()
         height, width = size.upright if labels.upright else (size.height, size.width)
@@ -57,25 +59,23 @@ class CocoWriter:
         if labels.state is LabelState.MISSING:
             lost["photos of which nothing is known: listed as photos without objects"] += 1
         entries = self._annotations(index, identity, labels, (height, width), lost)
-        self._entries[index] = _dump(image), b",\n".join(map(_dump, entries))
+        texts = {"images": _dump(image), "annotations": b",\n".join(map(_dump, entries))}
+        split = self._labels.split(index)
+        self._spool.add(index, {f"{name} {split}": text for name, text in texts.items()})
         return Converted((), +lost)
 
-    def files(self) -> Iterator[tuple[str, bytes]]:
-        """The JSONs. Each is put together in memory."""
-        categories = self._categories()
+    def files(self) -> Iterator[tuple[str, Data]]:
+        """The JSONs."""
         for split in self._labels.split_names:
-            chosen = [
-                self._entries[index]
-                for index in sorted(self._entries)
-                if self._labels.split(index) == split
-            ]
-            images = b",\n".join(image for image, _ in chosen)
-            annotations = b",\n".join(entries for _, entries in chosen if entries)
             name = f"annotations/instances_{split}.json" if split else _UNSPLIT
-            yield name, (
-                b'{"info":{},\n"images":[\n' + images + b'],\n"annotations":[\n' + annotations
-                + b'],\n"categories":' + categories + b"}\n"
-            )  # fmt: skip
+            yield name, partial(self._json, split)
+
+    def _json(self, split: str) -> Iterator[bytes]:
+        yield b'{"info":{},\n"images":[\n'
+        yield from self._spool.pieces(f"images {split}")
+        yield b'],\n"annotations":[\n'
+        yield from self._spool.pieces(f"annotations {split}")
+        yield b'],\n"categories":' + self._categories() + b"}\n"
 
     def lost(self) -> Counter[str]:
         """What a JSON cannot say."""

@@ -13,6 +13,7 @@ import numpy as np
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.layouts.base import LayoutWriter, StoreLabels
 from fastload.convert.layouts.coco import CocoWriter
+from fastload.convert.layouts.spool import Spool
 from fastload.convert.layouts.voc import VocWriter
 from fastload.convert.layouts.yolo import YoloWriter
 from fastload.convert.store_files import Outcome, StoreFiles
@@ -20,7 +21,7 @@ from fastload.store import LabelState, Store
 
 __all__ = ["TARGET_LAYOUTS", "Relayout"]
 
-_WRITERS: Mapping[str, Callable[[StoreLabels], LayoutWriter]] = {
+_WRITERS: Mapping[str, Callable[[StoreLabels, Spool], LayoutWriter]] = {
     "yolo": YoloWriter,
     "coco": CocoWriter,
     "voc": VocWriter,
@@ -47,13 +48,18 @@ class Relayout:
 
     def __init__(self, store: Store, files: StoreFiles, layout: str) -> None:
         self._labels = StoreLabels(store)
-        self._writer = _WRITERS[layout](self._labels)
+        self._spool = Spool(files.root, b",\n")
+        self._writer = _WRITERS[layout](self._labels, self._spool)
         self._layout = layout
         self._files = files
         self._states = self._labels.annotations.states
         self._mtimes = store.column("source_mtime_ns")
         self._lost: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Give back what waited to be written."""
+        self._spool.close()
 
     @property
     def lost(self) -> Counter[str]:

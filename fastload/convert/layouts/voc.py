@@ -12,6 +12,7 @@ import numpy as np
 
 from fastload.convert.layouts.base import Converted, StoreLabels, class_name
 from fastload.convert.layouts.naming import Naming
+from fastload.convert.layouts.spool import Spool
 from fastload.convert.roles import role_of
 from fastload.store import LabelState, Objects
 
@@ -30,7 +31,7 @@ class VocWriter:
     written so that the same float64 comes back.
     """
 
-    def __init__(self, labels: StoreLabels) -> None:
+    def __init__(self, labels: StoreLabels, _spool: Spool) -> None:
         self._labels = labels
         self._naming = Naming(labels, flat=True)
         plain = map(_plain, labels.class_names)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastload.convert.layouts.base import Converted, StoreLabels, upright_objects
 from fastload.convert.layouts.naming import Naming
+from fastload.convert.layouts.spool import Spool
 from fastload.convert.roles import role_of
 from fastload.store import LabelState, Objects
 
@@ -34,7 +35,7 @@ class YoloWriter:
     the upright picture, as float32 that comes back exactly.
     """
 
-    def __init__(self, labels: StoreLabels) -> None:
+    def __init__(self, labels: StoreLabels, _spool: Spool) -> None:
         self._labels = labels
         self._naming = Naming(labels, flat=False)
         self._pose = labels.header.keypoint_shape

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,40 @@ def test_an_arrow_file_that_is_cut_gives_its_first_batches(
                 assert source.read(item, 1 << 30).data in jpegs
 
 
+def test_rows_without_a_photo_are_problems(tmp_path: Path, jpegs: list[bytes]) -> None:
+    images = [{"bytes": jpegs[0], "path": "a.jpg"}, None, {"bytes": None, "path": "b.jpg"}]
+    rows = [{"image": image} for image in images]
+    (tmp_path / "src").mkdir()
+    for path in (write_arrow(tmp_path / "src" / "x.arrow", rows),
+                 write_parquet(tmp_path / "src" / "x.parquet", rows)):  # fmt: skip
+        summary, found = packed(path, tmp_path / "o.lmdb")
+        assert (summary.contents.photos, summary.problems_count) == (1, 2)
+        assert {f.kind for f in found} == {"no-photo"}
+        assert [f.name[:8] for f in found] == ["00000001", "00000002"]
+
+
+def test_no_change_of_an_arrow_file_leads_outside_it(tmp_path: Path, jpegs: list[bytes]) -> None:
+    """Offsets that lie are noticed before they are followed."""
+    rows = [{"image": {"bytes": jpegs[n % 4], "path": f"{n}.jpg"}, "label": n} for n in range(6)]
+    path = write_arrow(tmp_path / "x.arrow", rows)
+    whole = path.read_bytes()
+    source = random.Random(5)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(source.randrange(1, 4)):
+            place = source.randrange(len(data) if source.random() < 0.3 else 2600)
+            data[place] = source.choice((0, 255, 128, data[place] ^ 1 << source.randrange(8)))
+        path.write_bytes(data)
+        try:
+            opened = find_source(path)
+        except SourceError:
+            continue
+        for item in opened.items():
+            if isinstance(item, SourceItem):
+                with suppress(RefusedError):
+                    assert len(opened.read(item, 1 << 20).data) <= len(data)
+
+
 def test_compressed_batches_are_said_to_be(tmp_path: Path, jpegs: list[bytes]) -> None:
     arrow = pytest.importorskip("pyarrow")
     table = arrow.Table.from_pylist(rows_of(jpegs))
@@ -254,6 +290,10 @@ def test_a_state_that_names_other_folders_is_refused(tmp_path: Path) -> None:
         (tmp_path / "src/train/state.json").write_text(json.dumps(state))
         with pytest.raises(SourceError, match=r"train/state\.json: _data_files"):
             find_source(tmp_path / "src")
+    state = {"_data_files": [{"filename": "x.arrow"}], "_indices_data_files": [{}]}
+    (tmp_path / "src/train/state.json").write_text(json.dumps(state))
+    with pytest.raises(SourceError, match="save it again with save_to_disk"):
+        find_source(tmp_path / "src")
 
 
 def test_tables_without_photos_stay_tables(tmp_path: Path, jpegs: list[bytes]) -> None:

@@ -75,7 +75,13 @@ def list_tables(place: Place, findings: list[Finding]) -> list[TableFile]:
 def _saved(place: Place, folder: str, split: str) -> Iterator[TableFile]:
     """The files that one ``state.json`` names."""
     name = join(folder, _STATE)
-    files = _json(place, name).get("_data_files")
+    state = _json(place, name)
+    if state.get("_indices_data_files") or state.get("_indices_files"):
+        raise SourceError(
+            f"{name}: its rows are chosen by a file of indices, as old releases of datasets saved "
+            "them; load it with load_from_disk, and save it again with save_to_disk"
+        )
+    files = state.get("_data_files")
     if not isinstance(files, list):
         raise SourceError(f"{name}: expected _data_files, found {shown(files)}")
     found = [file.get("filename") if isinstance(file, dict) else None for file in files]

@@ -7,7 +7,7 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,17 +42,22 @@ def arrow_batches(path: str) -> Iterator[tuple[Any, int]]:
             yield batch, whole.address
 
 
-def photo_extents(
-    column: Any, address: int, file_bytes: int, offsets: array[int], sizes: array[int]
-) -> bool:
-    """Add where each photo of a batch stands in its file; size -1: there is none.
+class Extents(Protocol):
+    """Where photos stand in a file; size -1: there is none."""
+
+    stamp: tuple[int, int]
+    offsets: array[int]
+    sizes: array[int]
+
+
+def photo_extents(column: Any, valid: Any, address: int, file: Extents) -> bool:
+    """Add where each photo of a batch stands in its file.
 
     Args:
         column: its bytes, an array of a mapped file.
+        valid: which rows have any, an array of truth values.
         address: where the file begins.
-        file_bytes: the file's size.
-        offsets: is added to.
-        sizes: is added to.
+        file: is added to.
 
     Returns:
         False where they do not stand in the file as they are: it is compressed, or damaged.
@@ -66,11 +71,11 @@ def photo_extents(
     start = (data.address if data is not None else address) - address
     lengths = np.diff(places)
     inside = len(places) == count + 1 and int(places[0]) >= 0 and bool(np.all(lengths >= 0))
-    if start < 0 or not inside or start + int(places[-1]) > file_bytes:
+    if start < 0 or not inside or start + int(places[-1]) > file.stamp[0]:
         return False
-    known = np.asarray(column.is_valid())
-    offsets.extend((places[:-1] + start).tolist())
-    sizes.extend(np.where(known, lengths, -1).tolist())
+    known = np.asarray(valid) & np.asarray(column.is_valid())
+    file.offsets.extend((places[:-1] + start).tolist())
+    file.sizes.extend(np.where(known, lengths, -1).tolist())
     return True
 
 

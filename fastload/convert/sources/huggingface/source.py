@@ -37,7 +37,7 @@ from fastload.store import NO_CLASS, NO_SPLIT, AnnotationHeader, SampleLabels
 __all__ = ["open_huggingface", "probe_huggingface"]
 
 LAYOUT = "huggingface"
-_NAME = re.compile(r"(?:(.+)/)?(\d{8,})(.*)", re.DOTALL)
+_NAME = re.compile(r"(?:(.+)/)?([0-9]{8,18})(.*)", re.DOTALL)
 _MAX_SPLITS = 255
 
 

@@ -92,7 +92,7 @@ class _Tar:
         self._shard = shard
         self._descriptor = descriptor
         self._key = ""
-        self._group: list[tuple[str, TarMember]] = []
+        self._group: dict[str, TarMember] = {}  # by their endings
         self._told: dict[str, list[str]] = {}
         self._counts: dict[str, int] = {}
 
@@ -100,7 +100,7 @@ class _Tar:
         """The next member: of the sample of the one before, or of a new one."""
         if member.kind:
             if member.kind != "folder":
-                self._tell("special-file", f"{member.name!a}, {member.kind}")
+                self._tell("special-file", f"{member.name!a:.120}, {member.kind}")
             return
         name = member.name
         while name.startswith(("./", "/")):  # as GNU tar takes names
@@ -108,19 +108,19 @@ class _Tar:
         folder, slash, base = name.rpartition("/")
         stem, dot, ending = base.partition(".")
         if not stem or not dot or not ending:
-            self._tell("no-key", f"{member.name!a}")
+            self._tell("no-key", f"{member.name!a:.120}")
             return
         if unsafe_reason(name) is not None:
-            self._tell("unsafe-name", f"{member.name!a}")
+            self._tell("unsafe-name", f"{member.name!a:.120}")
             return
         key = folder + slash + stem
         if key != self._key:
             self._flush()
             self._key = key
-        if any(ending == other for other, _ in self._group):
-            self._tell("duplicate-member", f"{member.name!a} at byte {member.offset - 512:,}")
+        if ending in self._group:
+            self._tell("duplicate-member", f"{member.name!a:.120}, bytes at {member.offset:,}")
             return
-        self._group.append((ending, member))
+        self._group[ending] = member
 
     def finish(self) -> None:
         """The last sample, and what there was to say."""
@@ -132,16 +132,17 @@ class _Tar:
             self._scan.note(self._number, Finding(self._shard.name, severity, kind, detail))
 
     def _flush(self) -> None:
-        group, self._group = self._group, []
+        group, self._group = self._group, {}
         if not group:
             return
         scan = self._scan
-        endings = [ending for ending, _ in group]
+        endings = list(group)
         photo = self._photo(endings)
         if photo is None:
-            self._tell("no-photo", f"{self._key!a} ({' '.join(f'.{e}' for e in endings[:5])})")
+            shown = " ".join(f".{ending}" for ending in endings[:5])
+            self._tell("no-photo", f"{self._key!a:.120} ({shown:.80})")
             return
-        for place, (ending, member) in enumerate(group):
+        for place, (ending, member) in enumerate(group.items()):
             scan.growing.add_member(
                 ending, member.offset, member.size, member.mtime_ns, member.mode
             )
@@ -149,7 +150,7 @@ class _Tar:
                 lower = ending.lower()
                 scan.bytes_by_ending[lower] = scan.bytes_by_ending.get(lower, 0) + member.size
         scan.growing.add_sample(self._number, self._shard.name, self._key, photo, endings[photo])
-        scan.classes.add(self._class(group, endings))
+        scan.classes.add(self._class(group))
 
     def _photo(self, endings: list[str]) -> int | None:
         """The first member that is ``key.jpg`` or the like, else the first ``key.left.jpg``."""
@@ -161,11 +162,11 @@ class _Tar:
         return next((place for place, one in enumerate(lower) if has_extension(one, extensions)),
                     None)  # fmt: skip
 
-    def _class(self, group: list[tuple[str, TarMember]], endings: list[str]) -> int | str | None:
-        where = class_member(endings)
+    def _class(self, group: dict[str, TarMember]) -> int | str | None:
+        where = class_member(list(group))
         if where is None:
             return None
-        member = group[where[0]][1]
+        member = list(group.values())[where[0]]
         if member.size > MAX_CLASS_BYTES:
             return None
         try:

@@ -120,7 +120,9 @@ def _walked(place: Place, findings: list[Finding]) -> Iterator[str | Finding]:
 
 def _named(place: Place) -> Iterator[str | Finding]:
     """The tars that the user named."""
-    for path in dict.fromkeys(map(os.path.normpath, expand(place.file or ""))):
+    named = place.file or ""
+    paths = expand(named) if is_pattern(named) else [named]
+    for path in dict.fromkeys(map(os.path.normpath, paths)):
         name = place.boundary.name(path)
         if name is None:
             raise SourceError(f"{path}: leads out of {place.root}")

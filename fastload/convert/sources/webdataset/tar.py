@@ -100,9 +100,8 @@ def tar_members(descriptor: int, file_bytes: int) -> Iterator[TarMember | TarRem
             return
         if member.offset + member.size > file_bytes:
             there = max(0, file_bytes - member.offset)
-            yield _damage(
-                position, f"{member.name!a} has {there:,} of its {member.size:,} bytes", file_bytes
-            )
+            what = f"{member.name!a:.120} has {there:,} of its {member.size:,} bytes"
+            yield _damage(position, what, file_bytes)
             return
         yield member
         position = following

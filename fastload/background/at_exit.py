@@ -47,7 +47,7 @@ def _finish_all() -> None:
             crew.join()
     except KeyboardInterrupt:
         crews = alive_crews()
-        say(f"fastload: {_count(sum(crew.pending for crew in crews))} given up")
+        say(f"fastload: {_count(crews)} given up")
         for crew in crews:
             for lost in crew.take_errors():
                 print_error(lost)
@@ -57,16 +57,13 @@ def _wait_for_all() -> None:
     said, say_at = "", time.monotonic() + _SILENT_SECONDS
     while busy := [crew for crew in alive_crews() if crew.pending]:
         busy[0].wait(_LOOK_SECONDS)
-        text, now = _text(busy), time.monotonic()
-        if now >= say_at and text != said:
+        names = ", ".join(name for crew in busy for name in crew.running)
+        text = f"fastload: waiting for {_count(busy)} ({names})"
+        if names and text != said and time.monotonic() >= say_at:
             say(text)
-            said, say_at = text, now + _AGAIN_SECONDS
+            said, say_at = text, time.monotonic() + _AGAIN_SECONDS
 
 
-def _text(crews: list[Crew]) -> str:
-    names = ", ".join(name for crew in crews for name in crew.running)
-    return f"fastload: waiting for {_count(sum(crew.pending for crew in crews))} ({names})"
-
-
-def _count(jobs: int) -> str:
+def _count(crews: list[Crew]) -> str:
+    jobs = sum(crew.pending for crew in crews)
     return f"{jobs} background job{'s' * (jobs != 1)}"

@@ -43,8 +43,9 @@ class Crew:
         in_processes: whether each thread has a process in which its jobs run.
 
     Attributes:
-        condition: held wherever streams are touched. Reentrant: garbage that is collected while it
-            is held may be a worker, which stops its crew.
+        condition: held wherever streams are touched. Reentrant, and no job's lock is taken
+            meanwhile: a collection at any point, under any lock, may find a worker, which stops
+            its crew.
         streams: by name, those that have jobs.
         process: whose threads they are.
     """
@@ -103,7 +104,7 @@ class Crew:
         with self.condition:
             taken = [job for name, job in self._failed if stream in (None, name)]
             self._failed = [(name, job) for name, job in self._failed if job not in taken]
-            return [error for job in taken if (error := job.untold_error()) is not None]
+            return [error for job in taken if (error := job.take_error()) is not None]
 
     def stop(self, *, forgotten: bool = False) -> None:
         """Have the threads end once there is nothing to do.

@@ -27,7 +27,7 @@ class BackgroundJob(Future[Any]):
     ) -> None:
         super().__init__()
         self.name = getattr(function, "__qualname__", None) or type(function).__name__
-        self._told = False
+        self._untold: BaseException | None = None
         self._call: Call | None = (function, arguments, named)
 
     def do(self, run: Callable[..., Any]) -> None:
@@ -39,6 +39,7 @@ class BackgroundJob(Future[Any]):
         try:
             result = run(*call)
         except BaseException as error:  # SystemExit too: it belongs to whom asks for the result
+            self._untold = error
             self.set_exception(error)
             del self  # the error's traceback has this frame: no circle of them
         else:
@@ -52,25 +53,21 @@ class BackgroundJob(Future[Any]):
 
     def result(self, timeout: float | None = None) -> Any:
         """What the function returned; raises what it raised."""
-        self._tell_if_done(timeout)
+        self.exception(timeout)
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the function raised, or None."""
-        self._tell_if_done(timeout)
-        return super().exception(timeout)
+        error = super().exception(timeout)  # waits; raises if it takes too long or was cancelled
+        self._untold = None
+        return error
 
     @property
     def is_untold(self) -> bool:
-        """Whether it failed and nobody knows."""
-        if self._told or not self.done() or self.cancelled():
-            return False
-        return super().exception(0) is not None
+        """Whether it failed and nobody knows. Takes no lock."""
+        return self._untold is not None
 
-    def untold_error(self) -> BaseException | None:
-        """The error, once, where nobody was told of it; does not wait."""
-        return self.exception(0) if self.is_untold else None
-
-    def _tell_if_done(self, timeout: float | None) -> None:
-        super().exception(timeout)  # waits; raises where it takes too long or was cancelled
-        self._told = True
+    def take_error(self) -> BaseException | None:
+        """The error, once, where it failed and nobody knows. Takes no lock."""
+        error, self._untold = self._untold, None
+        return error

@@ -66,13 +66,13 @@ class Run:
     is_open = True
     def __init__(self): atexit.register(setattr, self, "is_open", False)
     def log(self, number): time.sleep(0.02); os.write(1, f"{number} {self.is_open}\\n".encode())
+late = BackgroundWorker()
+run = Run()
+late.submit(run.log, 0)
 early = BackgroundWorker()
 early.submit(len, "")
 run = early.wrap(Run())  # for which it is registered again
-for number in range(3): run.log(number)
-late = BackgroundWorker()
-other = Run()
-late.submit(other.log, 3)
+for number in range(1, 4): run.log(number)
 """
     )
     assert program.end() == 0

@@ -88,6 +88,15 @@ def test_more_streams_than_workers_take_turns():
     worker.close()
 
 
+def test_a_thread_that_is_free_takes_another_stream(work):
+    """No other is started."""
+    before = holdings()
+    for stream in "abc":
+        work.submit(len, "x", stream=stream).result(20)
+        assert settled(lambda: work._crew._idle == 1)
+    assert holdings().threads == before.threads + 1
+
+
 def test_what_is_passed_is_copied(work):
     """Training goes on with it."""
     gate, tensor = Gate(), torch.ones(4)
@@ -352,7 +361,7 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
 
-    def log(self, **named: Any) -> None:
+    def log(self, /, **named: Any) -> None:
         """Remember it."""
         self.calls.append(named)
 
@@ -363,15 +372,16 @@ def test_a_loggers_own_names_reach_it(work):
     logger = work.wrap(target)
     named = {"stream": "s", "copy": 1, "function": 2}
     logger.log(**named)
+    work.submit(target.log, self=1, function=2)
     logger.level = 5
     work.wait()
-    assert target.calls == [named]
+    assert target.calls == [named, {"self": 1, "function": 2}]
     assert target.level == logger.level == 5
     assert copy.copy(logger).level == 5
 
 
 def test_what_a_job_was_given_goes_with_it(work):
-    """Also where it failed: its error is in no circle that only a collection would break."""
+    """Also where the job is kept, or failed: no circle waits for a collection."""
 
     def broken(value: Any) -> None:
         raise ValueError
@@ -381,7 +391,8 @@ def test_what_a_job_was_given_goes_with_it(work):
     gc.disable()
     try:
         work.submit(broken, value).exception(20)
-        work.submit(id, value).result(20)
+        done = work.submit(id, value)
+        done.result(20)
         work.wait()
         del value
         assert settled(lambda: gone() is None)

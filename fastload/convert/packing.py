@@ -135,6 +135,11 @@ class Packing:
                 "it with the same, or pack it anew with --overwrite"
             )
 
+    @property
+    def _may_begin_anew(self) -> bool:
+        """What an interrupted update leaves is worth little: most of it is in the old store."""
+        return self._options.update and self.target.path.exists()
+
     def _begin(self, restart: bool) -> StoreWriter:
         target, options = self.target, self._options
         try:
@@ -148,9 +153,7 @@ class Packing:
                 dry=options.dry_run,
             )
         except ResumeError:
-            # What an interrupted update leaves is worth little: all but what is new is in the
-            # store, which is whole.
-            if not options.update:
+            if not self._may_begin_anew:
                 raise
             return self._begin(restart=True)
 
@@ -161,7 +164,7 @@ class Packing:
         try:
             self._run(self._writer, progress)
         except ResumeError:
-            if not self._options.update:
+            if not self._may_begin_anew:
                 raise
             self._writer.close()
             self._writer = self._stack.enter_context(self._begin(restart=True))

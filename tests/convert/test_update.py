@@ -17,7 +17,7 @@ from fastload.convert import Finding, pack, verify
 from fastload.convert import job as job_module
 from fastload.convert.changes import Changes
 from fastload.convert.photo import PackedPhoto, PhotoPacker
-from fastload.errors import NoSpaceError, PackError, SourceError
+from fastload.errors import NoSpaceError, PackError, ResumeError, SourceError
 from fastload.store import Store, StoreWriter, WriterHeader, pack_file, partial_path
 from support.coco import annotation, coco_set, write_json
 from support.interrupt import StopAfter
@@ -277,6 +277,20 @@ def test_interrupted_it_goes_on_or_begins_anew(
     added = 1 if then == "goes on" else 2
     assert summary.changes == Changes(added=added, unchanged=10)
     assert_fresh(source, out)
+
+
+def test_a_first_packing_that_was_interrupted_is_not_thrown_away(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastload.convert.progress.INTERVAL_SECONDS", 0.0)
+    out = tmp_path / "out.lmdb"
+    with pytest.raises(KeyboardInterrupt):
+        pack(source, out, tile="never", progress=StopAfter(7), workers=1)
+    with pytest.raises(ResumeError, match="tile"):
+        pack(source, out, update=True)
+    summary = pack(source, out, update=True, tile="never")
+    assert summary.changes == Changes(added=10)
+    assert summary.packed_photos < 10
 
 
 def test_interrupted_while_publishing_it_looks_at_the_source_again(

@@ -162,11 +162,16 @@ class HuggingFaceSource:
     layout: str = LAYOUT
     files: bytes = b""
     _ends: list[int] = field(init=False, repr=False, compare=False)
+    _firsts: dict[str, list[tuple[int, int]]] = field(init=False, repr=False, compare=False)
     _photos: Callable[[int], ParquetPhotos] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ends = [file.first + file.count for file in self.rows.files]
         object.__setattr__(self, "_ends", ends)
+        firsts: dict[str, list[tuple[int, int]]] = {}
+        for number, file in enumerate(self.rows.files):
+            firsts.setdefault(file.table.split, []).append((file.first_in_split, number))
+        object.__setattr__(self, "_firsts", firsts)
         object.__setattr__(self, "_photos", lru_cache(maxsize=3)(self._open))
 
     @property
@@ -235,11 +240,14 @@ class HuggingFaceSource:
     def original(self, name: str) -> FileBytes:
         """The bytes of the photo of that name."""
         parts = _NAME.fullmatch(name)
-        for number, file in enumerate(self.rows.files):
-            if parts is not None and file.table.split == (parts[1] or ""):
-                row = int(parts[2]) - file.first_in_split + file.first
-                if file.first <= row < file.first + file.count and self._name(file, row) == name:
-                    return self._read(number, row, 1 << 40, None)
+        if parts is not None:
+            row_in_split, firsts = int(parts[2]), self._firsts.get(parts[1] or "", [])
+            place = bisect_right(firsts, (row_in_split, len(self.rows.files)))
+            number = firsts[place - 1][1] if place else 0
+            file = self.rows.files[number]
+            row = row_in_split - file.first_in_split + file.first
+            if file.first <= row < file.first + file.count and self._name(file, row) == name:
+                return self._read(number, row, 1 << 40, None)
         raise RefusedError("vanished", "no row has such a photo")
 
     def select(self, split: int) -> HuggingFaceSource:

@@ -20,7 +20,12 @@ from fastload.convert.sources.webdataset.index import Growing
 from fastload.convert.sources.webdataset.shards import Shard
 from fastload.convert.sources.webdataset.tar import TarMember, TarRemark, tar_members
 
-__all__ = ["Scan", "class_member"]
+__all__ = ["MAX_KEPT_BYTES", "Scan", "class_member"]
+
+#: Larger members beside a photo are not kept: they are no labels.
+MAX_KEPT_BYTES = 64 << 10
+#: About what a member's name, size, time and permissions take.
+_KEPT_WITH_BYTES = 100
 
 _WHAT = {
     "special-file": (Severity.PROBLEM, "members that are no plain files"),
@@ -47,7 +52,7 @@ class Scan:
         growing: the samples.
         classes: theirs.
         stamps: (size in bytes, mtime in ns) of each tar; (0, 0): it could not be read.
-        bytes_by_ending: of the members besides photos.
+        bytes_by_ending: what keeping members besides photos takes.
     """
 
     extensions: tuple[str, ...]
@@ -146,9 +151,9 @@ class _Tar:
             scan.growing.add_member(
                 ending, member.offset, member.size, member.mtime_ns, member.mode
             )
-            if place != photo:
-                lower = ending.lower()
-                scan.bytes_by_ending[lower] = scan.bytes_by_ending.get(lower, 0) + member.size
+            if place != photo and member.size <= MAX_KEPT_BYTES:
+                lower, size = ending.lower(), member.size + _KEPT_WITH_BYTES
+                scan.bytes_by_ending[lower] = scan.bytes_by_ending.get(lower, 0) + size
         scan.growing.add_sample(self._number, self._shard.name, self._key, photo, endings[photo])
         scan.classes.add(self._class(group))
 

@@ -20,7 +20,7 @@ from fastload.convert.sources.place import Place
 from fastload.convert.sources.splits import SPLIT_NAMES
 from fastload.convert.sources.webdataset.classes import MAX_CLASS_BYTES, class_of
 from fastload.convert.sources.webdataset.index import NameTable, TarIndex
-from fastload.convert.sources.webdataset.scan import Scan, class_member
+from fastload.convert.sources.webdataset.scan import MAX_KEPT_BYTES, Scan, class_member
 from fastload.convert.sources.webdataset.shards import (
     COMPRESSED,
     is_pattern,
@@ -33,8 +33,6 @@ from fastload.store import NO_CLASS, NO_SPLIT, AnnotationHeader, LabelFile, Samp
 __all__ = ["open_webdataset", "probe_webdataset"]
 
 LAYOUT = "webdataset"
-#: Larger members beside a photo are not kept: they are no labels.
-MAX_KEPT_BYTES = 64 << 10
 #: What is kept of all samples together fits a column.
 MAX_KEPT_BYTES_IN_ALL = 3 << 30
 _PIECE = 4096
@@ -117,9 +115,12 @@ class WebDatasetSource:
     layout: str = LAYOUT
     annotations: AnnotationHeader = _ANNOTATIONS
     files: bytes = b""
+    _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
     _table: Callable[[int], NameTable] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        numbers = {shard.name: number for number, shard in enumerate(self.index.shards)}
+        object.__setattr__(self, "_numbers", numbers)
         object.__setattr__(self, "_table", lru_cache(maxsize=4)(self.index.find))
 
     @property
@@ -219,11 +220,13 @@ class WebDatasetSource:
 
     def original(self, name: str) -> FileBytes:
         """The bytes of the member of that name."""
-        for number, shard in enumerate(self.index.shards):
-            if name.startswith(f"{shard.name}/"):
-                member = self._table(number).member(name)
-                if member is not None:
-                    return self._members(number, [member])[0]
+        end = name.find("/")
+        while end >= 0:
+            number = self._numbers.get(name[:end])
+            member = None if number is None else self._table(number).member(name)
+            if number is not None and member is not None:
+                return self._members(number, [member])[0]
+            end = name.find("/", end + 1)
         raise RefusedError("vanished", "no tar has such a member")
 
     def select(self, split: int) -> WebDatasetSource:

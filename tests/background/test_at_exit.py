@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.loaders import settled
-from support.programs import Program, program_source
+from support.live_programs import Program, program_source
 
 Start = Callable[[str], Program]
 

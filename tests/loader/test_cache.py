@@ -6,9 +6,9 @@ import copy
 import multiprocessing
 import os
 import pickle
+import resource
 import shutil
-import subprocess
-import sys
+import warnings
 from typing import Any
 
 import pytest
@@ -18,8 +18,18 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from fastload import DataLoader, LMDBDataset, overlap_validation
-from support.caches import COUNT, Reversed, aged, cache_files, child_hits, hits_of, make_loader
-from support.children import epoch_sums, epoch_sums_in_child
+from support.caches import (
+    COUNT,
+    Reversed,
+    aged,
+    cache_files,
+    child_hits,
+    fill_twice,
+    hits_of,
+    make_loader,
+)
+from support.children import epoch_sums, epochs_in_child
+from support.forked import in_child
 from support.loaders import STILL, assert_same, epoch, torch_epoch
 
 pytestmark = pytest.mark.usefixtures("no_torch_threads")
@@ -137,21 +147,23 @@ def test_changed_file_is_decoded_again(photo_folder, tmp_path):
 
 @pytest.mark.usefixtures("nothing_left")
 def test_spawned_processes_share_a_folder(photo_store, tmp_path):
-    """Begun at the same moment they make one file, and none decodes what is there."""
+    """Begun at once by two processes they are one file, and what is there is not decoded."""
     dataset = LMDBDataset(photo_store, STILL)
     context = multiprocessing.get_context("spawn")
     queue, start = context.Queue(), context.Event()
     loader = make_loader(dataset, str(tmp_path / "cache"), num_workers=1)
     expected = [float(images.double().sum()) for images, _ in DataLoader(dataset, batch_size=5)]
-    children = [context.Process(target=child_hits, args=(loader, queue, start)) for _ in range(2)]
-    for child in children:
-        child.start()
+    ready = context.Event()
+    child = context.Process(target=child_hits, args=(loader, queue, start, ready))
+    child.start()
+    assert ready.wait(60)
     start.set()
-    found = [queue.get(timeout=60) for _ in children]
-    for child in children:
-        child.join(30)
-        assert child.exitcode == 0
-        child.close()
+    own: list[Any] = []
+    fill_twice(loader, own)
+    found = [queue.get(timeout=60), own]
+    child.join(30)
+    assert child.exitcode == 0
+    child.close()
     queue.close()
     for (_, first), (hits, second) in found:
         assert first == second == expected
@@ -167,7 +179,7 @@ def test_forked_child_has_the_memory(dataset):
     assert hits_of(keeper) == 0
     loader = DataLoader(dataset, batch_size=4, num_workers=1, cache="memory")
     expected = epoch_sums(DataLoader(dataset, batch_size=4))
-    assert epoch_sums_in_child(loader, "fork") == expected
+    assert epochs_in_child([loader], "fork") == [expected]
     assert hits_of(loader) == COUNT
 
 
@@ -235,33 +247,24 @@ def test_prepared_batches_come_from_the_cache(dataset):
     overlap.close()
 
 
-FULL_DISK = """
-import resource, sys, warnings
-import torch
-from torchvision import transforms
-from fastload import DataLoader, LMDBDataset
-transform = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor()])
-dataset = LMDBDataset(sys.argv[1], transform)
-expected = [images for images, _ in DataLoader(dataset, batch_size=5)]
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-loader = DataLoader(dataset, batch_size=5, cache=sys.argv[2])
-for _ in range(3):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for (images, _), wanted in zip(loader, expected, strict=True):
-            assert torch.equal(images, wanted)
-    print(len(caught), loader.statistics().cache_hits, sep=", ")
-print(loader.plan().notes[-1])
-"""
-
-
 def test_full_disk_is_said_and_costs_no_batch(photo_store, tmp_path):
     """RLIMIT_FSIZE, as a quota would: the plan tells, and one warning."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(photo_store), str(tmp_path / "cache")],
-        capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    *epochs, note = done.stdout.splitlines()
-    assert epochs == ["0, 0", "1, 7", "0, 14"]
-    assert note.endswith("; writing stopped after 7 samples: File too large")
+    transform = transforms.Compose([transforms.Resize((64, 64)), transforms.ToTensor()])
+
+    def fill() -> None:
+        dataset = LMDBDataset(photo_store, transform)
+        expected = [images for images, _ in DataLoader(dataset, batch_size=5)]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        loader = DataLoader(dataset, batch_size=5, cache=tmp_path / "cache")
+        found = []
+        for _ in range(3):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                for (images, _), wanted in zip(loader, expected, strict=True):
+                    assert torch.equal(images, wanted)
+            found.append((len(caught), loader.statistics().cache_hits))
+        assert found == [(0, 0), (1, 7), (0, 14)]
+        note = loader.plan().notes[-1]
+        assert note.endswith("; writing stopped after 7 samples: File too large"), note
+
+    assert in_child(fill) == 0

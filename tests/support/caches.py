@@ -49,13 +49,19 @@ def cache_files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def child_hits(loader: Any, queue: Any, start: Any) -> None:
-    """Sends the hits and checksums of two epochs, begun when all children are ready."""
-    start.wait(60)
-    found = []
+def fill_twice(loader: Any, found: list[Any]) -> None:
+    """Adds the hits and checksums of two epochs."""
     for _ in range(2):
         sums = [float(images.double().sum()) for images, _ in loader]
         found.append((loader.statistics().cache_hits, sums))
+
+
+def child_hits(loader: Any, queue: Any, start: Any, ready: Any) -> None:
+    """Sends the hits and checksums of two epochs, begun when it is told to."""
+    found: list[Any] = []
+    ready.set()
+    start.wait(60)
+    fill_twice(loader, found)
     queue.put(found)
 
 

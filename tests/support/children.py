@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,18 +32,18 @@ def epoch_sums(loader: Iterable[Any]) -> list[float]:
     return [float(images.double().sum()) for images, _ in loader]
 
 
-def child_epoch(loader: Iterable[Any], queue: Any) -> None:
-    """Sends an epoch's checksums."""
-    queue.put(epoch_sums(loader))
+def send_epochs(loaders: Sequence[Iterable[Any]], queue: Any) -> None:
+    """Sends the checksums of an epoch of each."""
+    queue.put([epoch_sums(loader) for loader in loaders])
 
 
-def epoch_sums_in_child(loader: Iterable[Any], method: str) -> list[float]:
-    """An epoch's checksums from a child process, which ends well."""
+def epochs_in_child(loaders: Sequence[Iterable[Any]], method: str) -> list[list[float]]:
+    """The checksums of an epoch of each, from one child process, which ends well."""
     context = multiprocessing.get_context(method)
     queue: Any = context.Queue()
-    child = context.Process(target=child_epoch, args=(loader, queue))  # type: ignore[attr-defined]
+    child = context.Process(target=send_epochs, args=(loaders, queue))  # type: ignore[attr-defined]
     child.start()
-    found: list[float] = queue.get(timeout=60)
+    found: list[list[float]] = queue.get(timeout=60)
     child.join(30)
     assert child.exitcode == 0
     child.close()

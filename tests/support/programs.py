@@ -1,88 +1,65 @@
-"""Programs that are started, end as any does, and cost no import of torch each."""
+"""Programs that end as programs do, without an interpreter's start for each."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
-from support.loaders import settled
+# Imports what takes seconds, once. Each program goes on in a fork of it, and ends, exit handlers
+# and all, as if it had been started by itself.
+_DRIVER = """
+import json, os, sys, tempfile, warnings
+import torch
+import torchvision.transforms
+from fastload import AsyncCheckpointer, DataLoader, LMDBDataset
 
-#: Has imported what takes long, and forks: the child runs a program and goes on to its own end.
-_SOURCE = """
-import json, os, signal, sys, threading, time
-from fastload import BackgroundWorker
-from fastload.background import at_exit
-signal.signal(signal.SIGINT, signal.default_int_handler)
-for line in sys.stdin:
-    code, path = json.loads(line)
-    process = os.fork()
-    if process == 0:
+found, program = [], None
+for text in json.loads(sys.argv.pop(1)):
+    files = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from Python 3.12 on fork warns of NumPy's threads
+        child = os.fork()
+    if child == 0:
+        program = text
+        for number, file in enumerate(files, 1):
+            os.dup2(file.fileno(), number)
+            file.close()
         break
-    print(process, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    texts = []
+    for file in files:
+        file.seek(0)
+        texts.append(file.read().decode())
+        file.close()
+    found.append([code, *texts])
+if program is None:
+    print(json.dumps(found))
 else:
-    os._exit(0)
-os.setsid()
-for descriptor, name in enumerate(("output", "error"), 1):
-    os.dup2(os.open(f"{path}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-exec(code)
+    exec(compile(program, "program", "exec"))
 """
 
 
-class Program:
-    """One that runs.
+def run_programs(
+    programs: Sequence[str], *arguments: object
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run programs one after the other; warnings are errors in them.
 
     Args:
-        source: what forks it.
-        code: of it; may use ``BackgroundWorker``, ``at_exit``, ``os``, ``sys``, ``threading`` and
-            ``time``.
-        folder: for what it writes.
+        programs: their text.
+        arguments: their ``sys.argv[1:]``.
+
+    Returns:
+        How each ended, and what it wrote.
     """
-
-    def __init__(self, source: subprocess.Popen[str], code: str, folder: Path) -> None:
-        assert source.stdin is not None
-        for name in ("output", "error"):
-            (folder / name).touch()
-        print(json.dumps([code, str(folder)]), file=source.stdin, flush=True)
-        self._source, self._folder = source, folder
-        self.process = self._number()
-
-    @property
-    def output(self) -> str:
-        """What it has written so far."""
-        return (self._folder / "output").read_text()
-
-    @property
-    def error(self) -> str:
-        """What it has written to standard error so far."""
-        return (self._folder / "error").read_text()
-
-    def says(self, text: str) -> bool:
-        """Whether it comes to write this on one of the two."""
-        return settled(lambda: text in self.output + self.error, seconds=60)
-
-    def end(self) -> int:
-        """Wait for it; returns its exit code."""
-        return self._number()
-
-    def _number(self) -> int:
-        assert self._source.stdout is not None
-        return int(self._source.stdout.readline())
-
-
-@contextmanager
-def program_source() -> Iterator[subprocess.Popen[str]]:
-    """For `Program`; one at a time."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _SOURCE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as source:
-        yield source
-        assert source.stdin is not None
-        source.stdin.close()
+    command = [sys.executable, "-W", "error", "-c", _DRIVER, json.dumps(list(programs))]
+    done = subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=False, cwd="/",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [
+        subprocess.CompletedProcess([text], code, out, errors)
+        for text, (code, out, errors) in zip(programs, json.loads(done.stdout), strict=True)
+    ]

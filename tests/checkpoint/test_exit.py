@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import signal
 import subprocess
-import sys
 import threading
 import weakref
 from pathlib import Path
@@ -21,43 +20,72 @@ from fastload.checkpoint import (
 from fastload.errors import CheckpointError
 from support.checkpoints import names, state
 from support.disks import HeldDisk
+from support.programs import run_programs
 
-
-def test_what_is_under_way_is_written_at_exit(tmp_path: Path):
-    """A script that ends without close loses nothing."""
-    code = f"""
-import torch
-from fastload import AsyncCheckpointer
-checkpointer = AsyncCheckpointer({str(tmp_path)!r}, writer="WRITER")
+#: Programs that end without close.
+ENDINGS = {
+    **{
+        f"under way, {writer}": f"""
+checkpointer = AsyncCheckpointer(folder, writer={writer!r})
 for step in range(3):
     checkpointer.save(dict(a=torch.full((2_000_000,), step)), step=step)
 """
-    for writer in ("thread", "process"):
-        subprocess.run(
-            [sys.executable, "-c", code.replace("WRITER", writer)], check=True, timeout=100, cwd="/"
-        )
-        found = load_latest(tmp_path)
-        assert found is not None
-        assert found.state["a"][0] == 2
-        assert len(names(tmp_path)) == 4
-        for name in names(tmp_path):
-            (tmp_path / name).unlink()
-
-
-def test_an_error_at_exit_is_printed(tmp_path: Path):
-    """Nobody is left to raise it to."""
-    code = f"""
-import resource, torch
-from fastload import AsyncCheckpointer
-checkpointer = AsyncCheckpointer({str(tmp_path)!r})
+        for writer in ("thread", "process")
+    },
+    **{
+        f"at exit, {writer}": f"""
+import atexit
+checkpointer = AsyncCheckpointer(folder, writer={writer!r}, last_name="")
+state = dict(a=torch.ones(6_000_000))
+atexit.register(lambda: checkpointer.save(state, step=1))
+"""
+        for writer in ("thread", "process")
+    },
+    "full": """
+import resource
+checkpointer = AsyncCheckpointer(folder)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 checkpointer.save(dict(a=torch.ones(2_000_000)), step=0)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=False, timeout=100, cwd="/", capture_output=True
-    )
-    assert b"CheckpointError" in done.stderr
-    assert b"no space left" in done.stderr
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """How each of ENDINGS ended, and its folder."""
+    root = tmp_path_factory.mktemp("ended")
+    programs = [
+        f"folder = {str(root / name)!r}\nimport torch\nfrom fastload import AsyncCheckpointer{text}"
+        for name, text in ENDINGS.items()
+    ]
+    found = zip(ENDINGS, run_programs(programs), strict=True)
+    return {name: (done, root / name) for name, done in found}
+
+
+@pytest.mark.parametrize("writer", ["thread", "process"])
+def test_what_is_under_way_is_written_at_exit(ended: Any, writer: str):
+    """A script that ends without close loses nothing."""
+    done, folder = ended[f"under way, {writer}"]
+    assert done.returncode == 0, done
+    found = load_latest(folder)
+    assert found is not None
+    assert found.state["a"][0] == 2
+    assert len(names(folder)) == 4
+
+
+@pytest.mark.parametrize("writer", ["thread", "process"])
+def test_a_save_at_exit_is_written(ended: Any, writer: str):
+    """From a user's own exit handler, when threads can hardly be started any more."""
+    done, folder = ended[f"at exit, {writer}"]
+    assert done.returncode == 0, done
+    assert names(folder) == ["step-000000001.pt"]
+
+
+def test_an_error_at_exit_is_printed(ended: Any):
+    """Nobody is left to raise it to."""
+    done, _ = ended["full"]
+    assert "CheckpointError" in done.stderr
+    assert "no space left" in done.stderr
 
 
 def test_dropped_without_close_leaves_no_thread_behind(tmp_path: Path):
@@ -90,20 +118,6 @@ def test_an_interrupted_close_goes_on_when_called_again(tmp_path: Path):
     disk.let_through(9)
     checkpointer.close()
     assert load_checkpoint(handle.result()).step == 1
-
-
-@pytest.mark.parametrize("writer", ["thread", "process"])
-def test_a_save_at_exit_is_written(tmp_path: Path, writer: str):
-    """From a user's own exit handler, when threads can hardly be started any more."""
-    code = f"""
-import atexit, torch
-from fastload import AsyncCheckpointer
-checkpointer = AsyncCheckpointer({str(tmp_path)!r}, writer={writer!r}, last_name="")
-state = dict(a=torch.ones(6_000_000))
-atexit.register(lambda: checkpointer.save(state, step=1))
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=100, cwd="/")
-    assert names(tmp_path) == ["step-000000001.pt"]
 
 
 @pytest.mark.parametrize("writer", ["thread", "process"])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.loaders import settled
 from support.live_programs import Program, program_source
+from support.loaders import settled
 
 Start = Callable[[str], Program]
 

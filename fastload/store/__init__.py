@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastload.store.annotation_header import AnnotationHeader, AttachedFile
 from fastload.store.annotations import Annotations
 from fastload.store.attached import attach
-from fastload.store.committed import CommittedSamples
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
+from fastload.store.committed import CommittedSamples
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, WriterHeader
 from fastload.store.label_bundle import bundle
 from fastload.store.label_rows import LabelRows

@@ -11,6 +11,7 @@ Prefix of a blob (little-endian; docs/format.md)::
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class ColumnSpec:
     @property
     def item_bytes(self) -> int:
         """Bytes of one sample's value."""
-        return int(np.dtype(self.dtype).itemsize * np.prod(self.item_shape, dtype=np.int64))
+        return np.dtype(self.dtype).itemsize * math.prod(self.item_shape)
 
 
 #: Where each record stands in the file: written when the store is published.

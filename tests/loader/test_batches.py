@@ -66,7 +66,7 @@ def compare(dataset: Any, folder: Any, **options: Any) -> None:
         {"batch_size": None},
         {"batch_size": None, "shuffle": True},
     ],
-    ids=str,
+    ids=lambda options: str({name: getattr(v, "__name__", v) for name, v in options.items()}),
 )
 def test_batches_are_torchs(dataset, folder, options, workers):
     """From the store and from files, with any number of threads."""

@@ -79,9 +79,12 @@ def _changes(summary: Summary) -> list[str]:
 
 def _rate(summary: Summary) -> str:
     seconds = max(summary.seconds, 1e-9)
-    text = (
-        f"{summary.packed_photos:,} photos in {summary.seconds:,.1f} s: "
-        f"{summary.packed_photos / seconds:,.0f} photos/s, {size(summary.packed_bytes / seconds)}/s"
-    )
+    text = f"no photo was to be packed, {summary.seconds:,.1f} s"
+    if summary.packed_photos:
+        text = (
+            f"{summary.packed_photos:,} photos in {summary.seconds:,.1f} s: "
+            f"{summary.packed_photos / seconds:,.0f} photos/s, "
+            f"{size(summary.packed_bytes / seconds)}/s"
+        )
     resumed = summary.contents.photos - summary.packed_photos
     return text + (f"; {resumed:,} were packed before" if resumed else "")

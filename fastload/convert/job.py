@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -48,6 +48,7 @@ class PackJob:
         options: as given to ``pack``.
         on_finding: called with each finding, in order.
         earlier: the store that is to be replaced; what is in it is not packed again.
+        others: stores of other splits that are replaced too; photos may come from there.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class PackJob:
         options: PackOptions,
         on_finding: Callable[[Finding], None],
         earlier: EarlierStore | None = None,
+        others: Sequence[EarlierStore] = (),
     ) -> None:
         self._source = source
         self.writer = writer
         self._options = options
         self._on_finding = on_finding
         self._earlier = earlier
+        self._all_earlier = [] if earlier is None else [earlier, *others]
         self._held = ByteBudget(HELD_BYTES)
         self._decoding = ByteBudget(_decode_limit_bytes())
         self._packer = photo_packer(options, self._decoding)
@@ -214,8 +217,11 @@ class PackJob:
         return self._earlier.unchanged(item.name, status) if fits else None
 
     def _photo(self, data: bytes) -> PackedPhoto:
-        kept = None if self._earlier is None else self._earlier.same(data)
-        return self._packer.pack(data) if kept is None else kept
+        for store in self._all_earlier:
+            kept = store.same(data)
+            if kept is not None:
+                return kept
+        return self._packer.pack(data)
 
     def _label(self, item: SourceItem, photo: PackedPhoto) -> Labelled | None:
         """What the source says, in pixels of the record."""

@@ -92,8 +92,10 @@ def pack(
             opened, destination, split_stores, options.overwrite, update=options.update
         )
         packings = [stack.enter_context(Packing(target, options, note)) for target in targets]
+        earlier = [packing.earlier for packing in packings if packing.earlier is not None]
         for packing in packings:
-            packing.run(progress or Silent())
+            others = [store for store in earlier if store is not packing.earlier]
+            packing.run(progress or Silent(), others)
         refused = options.strict and tally.count(Severity.PROBLEM) > 0
         contents = Contents(photos=sum(packing.committed_count for packing in packings))
         if options.dry_run or not refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -48,6 +48,8 @@ class Packing:
 
     Attributes:
         target: as given.
+        earlier: with ``update``: the store that was there; None where there is none, or where
+            nothing is to be done about it.
         changes: with ``update``: what became of the store that was there; after ``publish``.
         photos: packed in this run.
         source_bytes: of those.
@@ -69,7 +71,7 @@ class Packing:
         self._note = note
         self._header = _header(target, options)
         self._listed = False
-        self._earlier: EarlierStore | None = None
+        self.earlier: EarlierStore | None = None
         self._writer: StoreWriter | None = None
         self._stack = ExitStack()
         try:
@@ -108,7 +110,7 @@ class Packing:
                     self._listed = True
                     self.changes = Changes(unchanged=len(store))
                     return True
-            self._earlier = EarlierStore(store)
+            self.earlier = EarlierStore(store)
         except StoreError as error:
             raise PackError(f"{error}; it cannot be updated: --overwrite packs it anew") from error
         return False
@@ -157,21 +159,27 @@ class Packing:
                 raise
             return self._begin(restart=True)
 
-    def run(self, progress: Progress) -> None:
-        """Pack all that is not packed yet, and commit it; ``PackJob.run`` says what it raises."""
+    def run(self, progress: Progress, others: Sequence[EarlierStore] = ()) -> None:
+        """Pack all that is not packed yet, and commit it; ``PackJob.run`` says what it raises.
+
+        Args:
+            progress: shown how far it is.
+            others: the earlier stores of other targets.
+        """
         if self._writer is None:
             return
         try:
-            self._run(self._writer, progress)
+            self._run(self._writer, progress, others)
         except ResumeError:
             if not self._may_begin_anew:
                 raise
             self._writer.close()
             self._writer = self._stack.enter_context(self._begin(restart=True))
-            self._run(self._writer, progress)
+            self._run(self._writer, progress, others)
 
-    def _run(self, writer: StoreWriter, progress: Progress) -> None:
-        job = PackJob(self.target.source, writer, self._options, self._note, self._earlier)
+    def _run(self, writer: StoreWriter, progress: Progress, others: Sequence[EarlierStore]) -> None:
+        source, options = self.target.source, self._options
+        job = PackJob(source, writer, options, self._note, self.earlier, others)
         self._listed = job.run(progress)
         self.photos, self.source_bytes = job.photos, job.source_bytes
 
@@ -185,10 +193,10 @@ class Packing:
         writer, options = self._writer, self._options
         if writer is not None and options.update:
             samples = writer.committed_samples()
-            if self._earlier is None:
+            if self.earlier is None:
                 self.changes = Changes(added=len(samples))
             else:
-                self.changes = Changes.between(self._earlier.store, samples)
+                self.changes = Changes.between(self.earlier.store, samples)
         if writer is not None and options.dry_run:
             samples = writer.committed_samples()
             self.contents = Contents.of(samples)

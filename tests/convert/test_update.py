@@ -240,6 +240,11 @@ def test_one_store_a_split(tmp_path: Path, packed: list[int]) -> None:
     summary = pack(yaml, out, split_stores=True, update=True)
     assert (summary.changes, len(packed)) == (Changes(added=1, unchanged=6), 1)
     assert (tmp_path / "out-val.lmdb").stat().st_ino == untouched
+    photos = tmp_path / "src" / "images"
+    (photos / "train" / "p1.jpg").rename(photos / "val" / "p1.jpg")  # to another store
+    packed.clear()
+    pack(yaml, out, split_stores=True, update=True)
+    assert not packed
     pack(yaml, tmp_path / "fresh.lmdb", split_stores=True)
     for split in ("train", "val"):
         fresh = content_hash(tmp_path / f"fresh-{split}.lmdb")

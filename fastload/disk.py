@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["NO_SPACE", "fsync_folder"]
+from fastload.errors import NoSpaceError, PackError
+
+__all__ = ["NO_SPACE", "disk_errors", "fsync_folder"]
 
 #: The system's errors where a disk, a quota or a limit on file sizes is full.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -18,3 +22,27 @@ def fsync_folder(folder: str | os.PathLike[str]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors of the system become those of packing, which name what is packed.
+
+    Raises:
+        NoSpaceError: the disk, the quota or the limit on file sizes is full.
+        PackError: the disk failed in another way.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = "what was committed is intact"
+        if error.errno in NO_SPACE:
+            raise NoSpaceError(
+                f"{path}: no space left ({reason}); {remedy}: make room and run the same command "
+                "again"
+            ) from error
+        raise PackError(
+            f"{path}: cannot be written: {reason}; {remedy}: check the disk and run the same "
+            "command again"
+        ) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from fastload.disk import fsync_folder
+from fastload.disk import disk_errors, fsync_folder
 from fastload.errors import PackError, ResumeError, StoreFormatError
 from fastload.store.group import Group
 from fastload.store.lmdb_file import LmdbFile
@@ -50,9 +50,10 @@ class PartialStore:
         self._lock = LockedFile(path)
         self._file = PackFile(self._lock)
         try:
-            if restart:
-                self._lock.truncate(0)
-            self._resume_or_begin(files, resume)
+            with disk_errors(path):
+                if restart:
+                    self._lock.truncate(0)
+                self._resume_or_begin(files, resume)
         except BaseException:
             self.close()
             raise

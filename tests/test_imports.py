@@ -19,7 +19,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the bottom to the top. A module imports from layers below, and from its own folder.
 LAYERS = (
-    {"errors", "version", "closing", "disk"},
+    {"errors", "version", "closing"},
+    {"disk"},
     {"_core"},
     {"native", "restore_dictionary"},
     {"records", "jpeg", "pixels"},

@@ -96,7 +96,7 @@ class SafeFolder:
 
 
 def _pieces(data: Data) -> Iterator[bytes]:
-    return data() if callable(data) else iter((data,) if data else ())
+    return filter(None, data() if callable(data) else (data,))
 
 
 def _place(folder: int, base: str, data: Data, mtime_ns: int, mode: int, overwrite: bool) -> bool:

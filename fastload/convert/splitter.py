@@ -6,53 +6,28 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload.convert.copying import CopyPart, copy_parts, copy_state, publish_copy
 from fastload.convert.findings import Finding, Severity, Tally
-from fastload.convert.further_columns import further_columns
 from fastload.convert.names import printable
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.ratio_split import check_ratios, split_by_ratio
+from fastload.convert.split_piece import SplitPiece, SplitStore
 from fastload.convert.targets import exists_error
-from fastload.errors import PackError, StoreError
+from fastload.errors import PackError
 from fastload.store import (
     NO_SPLIT,
-    PHOTO_COLUMNS,
-    Problem,
     Store,
-    StoreWriter,
-    WriterHeader,
-    partial_path,
 )
-from fastload.store.copy_records import RecordCopier
-from fastload.version import __version__
 
-__all__ = ["SplitReport", "SplitStore", "split"]
+__all__ = ["SplitReport", "split"]
 
 AnyPath = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True)
-class SplitStore:
-    """One of the stores that ``split`` makes.
-
-    Attributes:
-        name: of the split.
-        path: the store's file.
-        photos: samples in it.
-        content_hash: as ``verify`` has it; "" where an earlier, interrupted run has made it.
-    """
-
-    name: str
-    path: Path
-    photos: int
-    content_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +123,12 @@ def split(
         left_out = int(np.count_nonzero(splits == NO_SPLIT))
         if left_out:
             note(Finding("", Severity.NOTE, "left-out", f"{left_out:,} photos are in no split"))
-        pieces: list[_Piece] = []
+        pieces: list[SplitPiece] = []
         for place in np.unique(splits[splits != NO_SPLIT]).tolist():
             path = _path(destination, split_names[place])
             # What has to do with no sample goes with the first.
             problems = () if pieces else opened.problems
-            pieces.append(_Piece(opened, place, split_names, splits, path, problems))
+            pieces.append(SplitPiece(opened, place, split_names, splits, path, problems))
         _check_paths(pieces, overwrite)
         shown = progress or Silent()
         for piece in pieces:
@@ -164,74 +139,7 @@ def split(
     return SplitReport(Path(opened.path), made, left_out, tally, time.monotonic() - started)
 
 
-class _Piece:
-    """One of the stores to make."""
-
-    def __init__(
-        self,
-        store: Store,
-        place: int,
-        split_names: tuple[str, ...],
-        splits: NDArray[np.uint8],
-        path: Path,
-        problems: tuple[Problem, ...],
-    ) -> None:
-        self.path = path
-        self._name = split_names[place]
-        self._indices = np.flatnonzero(splits == place)
-        state = copy_state([store], split_names, place, self._indices.tobytes())
-        self._state = state
-        header = store.header
-        own = {field: getattr(header, field) for field in WriterHeader.__dataclass_fields__}
-        options = {**header.options, "split": self._name, "copied_from": state}
-        self._header = replace(
-            WriterHeader(**own),
-            split_names=split_names,
-            created_by=f"fastload {__version__}",
-            options=options,
-        )
-        self._columns, (extra,) = further_columns([store])
-        copier = RecordCopier(store, self._header, splits=splits, extra=extra)
-        self._parts = [CopyPart(copier, self._indices, problems)]
-        has_files = header.annotations is not None and header.annotations.files
-        self._files = store.column("files.bytes").tobytes() if has_files else b""
-        self._writer: StoreWriter | None = None
-
-    @property
-    def is_made(self) -> bool:
-        """An earlier run has made this very store."""
-        if partial_path(self.path).exists() or not self.path.exists():
-            return False
-        try:
-            with Store(self.path) as store:
-                return store.header.options.get("copied_from") == self._state
-        except (StoreError, OSError):
-            return False
-
-    def begin(self, restart: bool, overwrite: bool, stack: ExitStack) -> None:
-        if restart or not self.is_made:
-            self._writer = StoreWriter(
-                self.path,
-                self._header,
-                columns=(*PHOTO_COLUMNS, *self._columns),
-                files=self._files,
-                restart=restart,
-                overwrite=overwrite,
-            )
-            stack.enter_context(self._writer)
-
-    def copy(self, progress: Progress) -> None:
-        if self._writer is not None:
-            copy_parts(self._writer, self._parts, progress)
-
-    def publish(self, progress: Progress) -> SplitStore:
-        found = ""
-        if self._writer is not None:
-            found = publish_copy(self._writer, self._parts, progress)
-        return SplitStore(self._name, self.path, len(self._indices), found)
-
-
-def _check_paths(pieces: list[_Piece], overwrite: bool) -> None:
+def _check_paths(pieces: list[SplitPiece], overwrite: bool) -> None:
     """Refuses to replace a store that is not of an earlier, interrupted run."""
     existing = [piece for piece in pieces if piece.path.exists()]
     goes_on = len(existing) < len(pieces) and all(piece.is_made for piece in existing)

@@ -18,7 +18,7 @@ from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.sources import Source, find_source
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary
-from fastload.convert.targets import check_target, plan_targets
+from fastload.convert.targets import check_target, place_of, plan_targets
 from fastload.errors import SourceError
 
 __all__ = ["pack"]
@@ -77,7 +77,7 @@ def pack(
         extensions=options.extensions,
         profile=options.labels,
     )
-    check_target(opened.root, destination, overwrite=replaces)
+    check_target(place_of(opened, source), destination, overwrite=replaces)
     with ExitStack() as stack:
         stack.enter_context(quiet_pillow())
         if options.dedupe:

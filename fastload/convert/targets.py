@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastload.convert.sources import Source
+from fastload.convert.sources import CONTAINERS, Source
 from fastload.errors import PackError, SourceError
 from fastload.store import partial_path
 
-__all__ = ["Target", "check_target", "is_inside", "plan_targets"]
+__all__ = ["Target", "check_target", "is_inside", "place_of", "plan_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def check_target(
         SourceError: it lies inside the source, in which nothing is ever written.
     """
     path = Path(os.path.abspath(destination))
+    if os.path.isfile(source) and path.exists() and os.path.samefile(source, path):
+        raise SourceError(f"{path}: is the source itself; choose another name")
     if path.is_dir():
         raise PackError(
             f"{path}: expected a file's name for the store, found a folder; "
@@ -54,6 +56,16 @@ def check_target(
         )
     if path.exists() and not overwrite:
         raise exists_error(path, or_update=True)
+
+
+def place_of(source: Source, named: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The folder, or the one file, in which all of a data set lies.
+
+    Args:
+        source: the opened data set.
+        named: what it was opened by.
+    """
+    return named if source.layout in CONTAINERS and os.path.isfile(named) else source.root
 
 
 def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:

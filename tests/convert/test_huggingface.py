@@ -89,6 +89,32 @@ def test_boxes_of_datasets_are_objects(tmp_path: Path, form: str) -> None:
         assert list(store.names) == ["00000000.jpg", "00000001.jpg"]
 
 
+NAMES = {"_type": "ClassLabel", "names": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize(
+    ("feature", "is_list"),
+    [
+        ({"_type": "Sequence", "feature": {"category": NAMES, "bbox": {}}}, False),
+        ({"category": {"_type": "List", "feature": NAMES}, "bbox": {}}, False),
+        ([{"category": NAMES, "bbox": {}}], True),
+        ({"_type": "List", "feature": {"category": NAMES, "bbox": {}}}, True),
+    ],
+)
+def test_all_releases_ways_to_describe_objects_are_known(
+    tmp_path: Path, jpegs: list[bytes], feature: Any, is_list: bool
+) -> None:
+    lists = {"category": [1], "bbox": [[1.0, 2.0, 3.0, 4.0]]}
+    value = [{"category": 1, "bbox": lists["bbox"][0]}] if is_list else lists
+    rows = rows_of(jpegs, objects=[value])
+    features = {"image": {"_type": "Image"}, "objects": feature}
+    packed(write_parquet(tmp_path / "src" / "x.parquet", rows, features), tmp_path / "o.lmdb")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.header.class_names == ("cat", "dog")
+        assert store.annotations is not None
+        assert store.annotations.class_ids.tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("labels", "names", "ids"),
     [([3, 0, None], ("0", "1", "2", "3"), [3, 0, -1]), (["b", "a", "b"], ("a", "b"), [1, 0, 1])],

@@ -257,6 +257,21 @@ def test_a_pattern_names_tars_and_missing_ones_are_problems(
         pack(tmp_path / "src" / "x-{1..2}.tar", tmp_path / "p.lmdb")
 
 
+def test_a_store_may_stand_beside_a_tar_and_never_in_its_place(
+    tmp_path: Path, jpegs: list[bytes]
+) -> None:
+    path = write_tar(tmp_path / "a.tar", [("x.jpg", jpegs[0])])
+    assert pack(path, tmp_path / "a.lmdb").contents.photos == 1
+    before = path.read_bytes()
+    os.link(path, tmp_path / "link.tar")
+    for name in ("a.tar", "link.tar"):
+        with pytest.raises(SourceError, match="is the source itself"):
+            pack(path, tmp_path / name, overwrite=True)
+    with pytest.raises(SourceError, match="lies inside the source"):
+        pack(tmp_path, tmp_path / "b.lmdb", layout="webdataset")
+    assert path.read_bytes() == before
+
+
 def test_patterns_expand_as_a_shell_does() -> None:
     assert expand("{a,b}-{08..10}") == ["a-08", "a-09", "a-10", "b-08", "b-09", "b-10"]
     assert expand("x{2..0}") == ["x2", "x1", "x0"]

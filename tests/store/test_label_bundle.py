@@ -38,6 +38,11 @@ def test_one_file_stays_as_it_is_and_several_come_back_in_order() -> None:
     assert found is not None
     assert (found.name, found.mtime_ns, found.mode) == ("a.tar/dir/", 7, 0o100644)
     assert unbundle(found) == FILES
+    # As docs/format.md has it, byte by byte.
+    assert found.text == (
+        b'[["x.json",12,5,33188],["x.cls",0,7,33152],["x.\\udcff\\n\\u00e9",3,-3,33188]]\n'
+        b'{"label": 1}\0\n\xff'
+    )
 
 
 def test_files_that_no_folder_holds_are_refused() -> None:

@@ -21,7 +21,7 @@ from fastload.convert.sources.webdataset import is_pattern, open_webdataset, pro
 from fastload.convert.sources.yolo import open_yolo, probe_yolo
 from fastload.errors import SourceError
 
-__all__ = ["LAYOUTS", "find_source"]
+__all__ = ["CONTAINERS", "LAYOUTS", "find_source"]
 
 # In the order in which they are tried: the more particular first.
 _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] = {
@@ -38,6 +38,8 @@ _LAYOUTS: dict[str, tuple[Callable[[Place], bool], Callable[[Place], Source]]] =
 }
 #: What ``find_source`` takes as ``layout``.
 LAYOUTS = ("auto", *_LAYOUTS)
+#: Those whose photos are parts of larger files, and nothing besides these.
+CONTAINERS = ("webdataset", "huggingface")
 #: Those that a single file can stand for.
 _FILE_LAYOUTS = ("yolo", "coco", "webdataset", "huggingface", "table", "list")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastload.errors import PackError, RecordError, StoreFormatError
 from fastload.records import decode_record
 from fastload.store.annotation_merge import LabelAdapter
 from fastload.store.annotations import Annotations
@@ -63,8 +64,19 @@ class RecordCopier:
 
         Raises:
             RecordError: its record is damaged.
-            PackError: its labels do not fit.
+            PackError: its labels do not fit, or are damaged.
         """
+        try:
+            self._append(index, writer)
+        except RecordError:
+            raise
+        except (ValueError, StoreFormatError) as error:
+            raise PackError(
+                f"{self.store.path}: sample {index} cannot be copied: {error}; the store is "
+                "damaged, pack its source again"
+            ) from error
+
+    def _append(self, index: int, writer: StoreWriter) -> None:
         store, columns = self.store, self._columns
         encoded = store.record_bytes(index, verify=True)
         writer.append(

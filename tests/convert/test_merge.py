@@ -10,7 +10,7 @@ import pytest
 
 from fastload.convert import Finding, merge, pack, split, verify
 from fastload.errors import PackError, RecordError, ResumeError
-from fastload.store import LabelState, Store, partial_path
+from fastload.store import LabelState, Names, Store, partial_path
 from fastload.store.copy_records import RecordCopier
 from support.coco import coco_set
 from support.interrupt import StopAfter
@@ -232,6 +232,15 @@ def test_a_damaged_record_is_named(halves: list[Path], tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"sample 3 \(class_0/photo_003.jpg\)"):
         merge(halves, tmp_path / "out.lmdb", classes="union")
     assert not (tmp_path / "out.lmdb").exists()
+
+
+def test_what_no_packing_wrote_is_refused(
+    halves: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with a NUL can only stand in a store that someone forged."""
+    monkeypatch.setattr(Names, "encoded", lambda _self, place: b"a\0%d" % place)
+    with pytest.raises(PackError, match=r"sample 0 cannot be copied: name: .*without NUL"):
+        merge(halves, tmp_path / "out.lmdb", classes="union", duplicates="first")
 
 
 def test_smaller_photos_and_whole_ones(tmp_path: Path) -> None:

@@ -247,12 +247,13 @@ def test_arguments_are_checked(wrong):
         ValidationPolicy(**wrong)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_all_ranks_decide_as_the_first():
     """Their clocks differ; one that validates alone waits for ever."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")  # which torch need not be imported in again
     queue = context.SimpleQueue()
     ranks = [
         context.Process(target=decide_in_rank, args=(rank, port, queue), daemon=True)

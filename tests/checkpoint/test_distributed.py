@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from fastload.checkpoint import DistributedCheckpointer
 from fastload.checkpoint.file_ops import FileOps
 from fastload.errors import CheckpointDamagedError, CheckpointError
 from support.forked import in_child
+from support.programs import run_programs
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -143,11 +142,12 @@ def test_killed_while_a_step_is_replaced(tmp_path: Path, killed_at: int):
 
 
 RANK = """
-import sys, torch, torch.distributed as dist
+import sys, warnings, torch, torch.distributed as dist
 from fastload import DistributedCheckpointer
-rank = int(sys.argv[1])
-dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}.meet", rank=rank, world_size=2)
-with DistributedCheckpointer(sys.argv[2], keep_last=2, on_busy="skip") as checkpointer:
+warnings.simplefilter("ignore")
+folder = sys.argv[1]
+dist.init_process_group("gloo", init_method=f"file://{folder}.meet", rank=rank, world_size=2)
+with DistributedCheckpointer(folder, keep_last=2, on_busy="skip") as checkpointer:
     for step in range(5):
         handle = checkpointer.save({f"part{rank}": torch.full((100_000,), step + rank)}, step=step)
         for _ in range(20):  # training's own collectives, meanwhile
@@ -168,13 +168,8 @@ dist.destroy_process_group()
 def test_two_ranks_save_one_checkpoint(tmp_path: Path):
     """Together, skipping together, while training talks, too."""
     folder = tmp_path / "run"
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", RANK, str(rank), str(folder)], cwd="/"
-        )
-        for rank in range(2)
-    ]
-    assert [rank.wait(200) for rank in ranks] == [0, 0]
+    ranks = run_programs([f"rank = {rank}\n{RANK}" for rank in range(2)], folder, together=True)
+    assert [rank.returncode for rank in ranks] == [0, 0], ranks
     assert len(os.listdir(folder)) == 2
     names = os.listdir(folder / "step-000000009")
     assert {"__0_0.distcp", "__1_0.distcp", ".metadata", "fastload.json"} <= set(names)

@@ -60,6 +60,7 @@ def decide_in_rank(rank: int, port: int, queue: Any) -> None:
 
     from fastload import ValidationPolicy
 
+    torch.set_num_threads(1)  # threads that a forked process does not have
     torch.distributed.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
     )

@@ -15,7 +15,17 @@ import torch
 import torchvision.transforms
 from fastload import AsyncCheckpointer, DataLoader, LMDBDataset
 
-found, program = [], None
+def written(file):
+    file.seek(0)
+    with file:
+        return file.read().decode()
+
+def ended():
+    child, files = begun.pop(0)
+    found.append([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), *map(written, files)])
+
+found, begun, program = [], [], None
+together = json.loads(sys.argv.pop(1))
 for text in json.loads(sys.argv.pop(1)):
     files = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]
     with warnings.catch_warnings():
@@ -26,14 +36,15 @@ for text in json.loads(sys.argv.pop(1)):
         for number, file in enumerate(files, 1):
             os.dup2(file.fileno(), number)
             file.close()
+        for _, others in begun:
+            for file in others:
+                file.close()
         break
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    texts = []
-    for file in files:
-        file.seek(0)
-        texts.append(file.read().decode())
-        file.close()
-    found.append([code, *texts])
+    begun.append((child, files))
+    if not together:
+        ended()
+while program is None and begun:
+    ended()
 if program is None:
     print(json.dumps(found))
 else:
@@ -42,20 +53,21 @@ else:
 
 
 def run_programs(
-    programs: Sequence[str], *arguments: object
+    programs: Sequence[str], *arguments: object, together: bool = False
 ) -> list[subprocess.CompletedProcess[str]]:
-    """Run programs one after the other; warnings are errors in them.
+    """Run programs; warnings are errors in them.
 
     Args:
         programs: their text.
         arguments: their ``sys.argv[1:]``.
+        together: all at once, and not one after the other.
 
     Returns:
         How each ended, and what it wrote.
     """
-    command = [sys.executable, "-W", "error", "-c", _DRIVER, json.dumps(list(programs))]
+    lists = [json.dumps(together), json.dumps(list(programs))]
     done = subprocess.run(
-        [*command, *map(str, arguments)],
+        [sys.executable, "-W", "error", "-c", _DRIVER, *lists, *map(str, arguments)],
         capture_output=True, text=True, timeout=120, check=False, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,8 +18,10 @@ __all__ = ["ChildProcess"]
 
 #: It ends by itself, unless a job has left threads running; then it is killed.
 _END_SECONDS = 10.0
-#: How often a process that has not answered yet is looked at.
-_LOOK_SECONDS = 1.0
+#: Within this, one whose pipe has ended has an exit code.
+_DIE_SECONDS = 5.0
+#: How often one that has not answered or ended yet is looked at.
+_LOOK_SECONDS = 0.5
 
 
 class ChildProcess:
@@ -49,8 +52,7 @@ class ChildProcess:
             where = pipe.recv()
             error, result = _received(pipe, where)
         except (EOFError, ConnectionError) as cause:
-            self._process.join(5)
-            code = self._process.exitcode
+            code = self._joined(_DIE_SECONDS)
             self.close()
             raise RuntimeError(
                 f"the background process died (exit code {code}) while it ran {function!r}; "
@@ -82,15 +84,21 @@ class ChildProcess:
             theirs.close()
         return self._pipe
 
-    def _await(self, pipe: Connection) -> None:
-        """Until there is an answer.
+    # Its end is told by pipes, whose other ends it has; but so has, for example, a loader's worker
+    # that was forked while it was being started. So it is looked at as well.
 
-        Where it dies, the pipe alone may not tell: a loader's worker that was forked while it was
-        being started has the pipe's other end, too.
-        """
+    def _await(self, pipe: Connection) -> None:
+        """Until there is an answer."""
         while not pipe.poll(_LOOK_SECONDS):
             if not self._process.is_alive() and not pipe.poll():
                 raise EOFError
+
+    def _joined(self, seconds: float) -> int | None:
+        """Its exit code; None: it has not ended within so many seconds."""
+        ends = time.monotonic() + seconds
+        while self._process.exitcode is None and (left := ends - time.monotonic()) > 0:
+            self._process.join(min(left, _LOOK_SECONDS))
+        return self._process.exitcode  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End it. Idempotent."""
@@ -98,8 +106,7 @@ class ChildProcess:
             with suppress(OSError):  # it may be dead
                 send(self._pipe, None)  # and not its end alone, which forked children may hold open
             self._pipe.close()
-            self._process.join(_END_SECONDS)
-            if self._process.exitcode is None:
+            if self._joined(_END_SECONDS) is None:
                 self._process.kill()
                 self._process.join()
             self._process = self._pipe = None

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,27 @@ def one() -> Any:
 
 
 @contextmanager
-def forked() -> Iterator[None]:
-    """Meanwhile, another process has all that this one has open; as a loader's worker does."""
-    process = os.fork()
-    if process == 0:
-        signal.pause()
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+def forked_while_starting() -> Iterator[None]:
+    """Other processes have all that is open just when one starts; as a loader's workers may."""
+    forks: list[int] = []
+    start = util.spawnv_passfds
+
+    def start_and_fork(*arguments: Any) -> int:
+        process: int = start(*arguments)
+        forks.append(os.fork())
+        if forks[-1] == 0:
+            signal.pause()
+        return process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "spawnv_passfds", start_and_fork)
+        try:
+            yield
+            assert forks
+        finally:
+            for process in forks:
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
 
 def test_results_come_back(one: ChildProcess):
@@ -92,28 +104,11 @@ def test_more_tensors_than_files_may_be_open(one: ChildProcess):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_a_process_that_dies_is_an_error_and_the_next_job_has_another(
-    one: ChildProcess, monkeypatch: pytest.MonkeyPatch
-):
-    """With its exit code; also beside one that was forked while it was being started."""
+def test_a_process_that_dies_is_an_error_and_the_next_job_has_another(one: ChildProcess):
+    """With its exit code."""
     one.close()
-    forks: list[int] = []
-
-    def fork(*_: int) -> None:
-        forks.append(os.fork())
-        if forks[-1] == 0:
-            signal.pause()
-
-    monkeypatch.setattr(os, "setpriority", fork)  # called when both ends of the pipe are open
-    try:
-        with pytest.raises(RuntimeError, match=r"died \(exit code -9\)"):
-            one.run(kill_itself, (), {})
-    finally:
-        for process in forks:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-    monkeypatch.undo()
-    assert len(forks) == 1
+    with forked_while_starting(), pytest.raises(RuntimeError, match=r"died \(exit code -9\)"):
+        one.run(kill_itself, (), {})
     assert one.run(square, (2,), {}) == 4
 
 
@@ -133,12 +128,21 @@ def test_a_process_that_cannot_be_started_is_an_error_and_the_next_job_tries_aga
     assert one.run(square, (2,), {}) == 4
 
 
-def test_it_ends_beside_a_forked_process_that_has_its_pipe(one: ChildProcess):
-    """Of itself, and at once."""
-    one.run(square, (2,), {})
-    process = one._process
-    with forked():
+def test_it_ends_beside_forked_processes_that_have_its_pipes(
+    one: ChildProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """Of itself; forked when it started, or later."""
+    monkeypatch.setattr(child, "_END_SECONDS", 3600)
+    one.close()
+    with forked_while_starting():
+        one.run(square, (2,), {})
+        process = one._process
+        later = os.fork()
+        if later == 0:
+            signal.pause()
         one.close()
+        os.kill(later, signal.SIGKILL)
+        os.waitpid(later, 0)
     assert process.exitcode == 0
 
 

@@ -28,7 +28,7 @@ from fastload.convert.summary import (
     misnamed,
     unlabelled,
 )
-from fastload.convert.targets import exists_error, is_inside
+from fastload.convert.targets import exists_error, is_inside, place_of
 from fastload.disk import fsync_folder
 from fastload.errors import PackError, ResumeError, SourceError
 from fastload.store import Store, StoreHeader, WriterHeader, partial_path
@@ -103,7 +103,7 @@ def pack_shards(
     path = Path(os.path.abspath(destination))
     _check_folder(path, source, overwrite=options.overwrite)
     opened = _open(source, options)
-    _check_folder(path, opened.root, overwrite=options.overwrite)
+    _check_folder(path, place_of(opened, source), overwrite=options.overwrite)
     folder = partial_path(path)
     if options.restart and folder.exists():
         shutil.rmtree(folder)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
-__all__ = ["ByteBudget", "GivenUpError"]
+__all__ = ["ByteBudget", "GivenUpError", "decode_limit_bytes"]
 
 
 class GivenUpError(Exception):
@@ -57,3 +58,9 @@ class ByteBudget:
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
+
+
+def decode_limit_bytes() -> int:
+    """What decoding may hold at once: a quarter of the machine's memory, at least 1 GiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1 << 30, total // 4)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload import _core
-from fastload.convert.budget import ByteBudget
+from fastload.convert.budget import ByteBudget, decode_limit_bytes
 from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import Labelled, PhotoSize
@@ -186,7 +186,8 @@ class _Fingerprints:
         self._max_file_bytes = max_file_bytes
         self._budget = ByteBudget(_HELD_BYTES)
         self._perceptual_hash = load_perceptual_hash() if perceptual else None
-        self._packer = PhotoPacker(tile=False)
+        self._decoding = ByteBudget(decode_limit_bytes())
+        self._packer = PhotoPacker(tile=False, decode_budget=self._decoding)
 
     def make(self, wanted: NDArray[np.bool_], workers: int, progress: Progress) -> None:
         """Hash the photos that are ``wanted``."""
@@ -196,8 +197,8 @@ class _Fingerprints:
         progress.start("looking for duplicates", len(chosen))
         throttled = Throttled(progress)
         items = compress(_photos(self._source), wanted.tolist())
-        cancel = self._budget.cancel
-        results = ordered(self._one, items, workers=workers, window=64 * workers, cancel=cancel)
+        window = 64 * workers
+        results = ordered(self._one, items, workers=workers, window=window, cancel=self._cancel)
         done = 0
         for place, (_, found) in zip(chosen.tolist(), results, strict=False):
             done += 1
@@ -211,6 +212,10 @@ class _Fingerprints:
         throttled.flush()
         if done < len(chosen):
             raise _changed(self._source)
+
+    def _cancel(self) -> None:
+        self._budget.cancel()
+        self._decoding.cancel()
 
     def _one(self, _ticket: int, item: SourceItem) -> tuple[bytes, int | None] | None:
         held = 0

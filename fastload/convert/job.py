@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from fastload.convert.budget import ByteBudget, GivenUpError
+from fastload.convert.budget import ByteBudget, GivenUpError, decode_limit_bytes
 from fastload.convert.earlier import EarlierStore
 from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding, RefusedError, Severity
@@ -67,7 +66,7 @@ class PackJob:
         self._earlier = earlier
         self._all_earlier = [] if earlier is None else [earlier, *others]
         self._held = ByteBudget(HELD_BYTES)
-        self._decoding = ByteBudget(_decode_limit_bytes())
+        self._decoding = ByteBudget(decode_limit_bytes())
         self._packer = photo_packer(options, self._decoding)
         self._keeps_originals = bool(original_columns(options.content()))
         self._position = writer.committed_position
@@ -270,9 +269,3 @@ def _held_bytes(file: FileBytes, photo: PackedPhoto, labelled: Labelled | None) 
     text = None if labelled is None else labelled.labels.file
     labels = 0 if text is None else 4 * len(text.text)
     return len(file.data) + len(photo.record.head) + len(photo.record.body) + labels
-
-
-def _decode_limit_bytes() -> int:
-    """A quarter of the machine's memory, at least 1 GiB."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1 << 30, total // 4)

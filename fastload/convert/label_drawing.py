@@ -80,19 +80,23 @@ class LabelDrawing:
         Raises:
             RecordError: a mask does not fit the photo.
         """
-        objects = labels.objects
+        with np.errstate(over="ignore", invalid="ignore"):  # boxes may be of any size
+            return self._drawn(image, labels, labels.objects.first(MOST_OBJECTS), size)
+
+    def _drawn(
+        self, image: Image.Image, labels: SampleLabels, objects: Objects, size: PhotoSize
+    ) -> Image.Image:
         frame = size if not labels.upright else PhotoSize(*size.upright)
         height, width = size.upright
         scale = np.array([image.width / width, image.height / height])
-        count = min(len(objects), MOST_OBJECTS)
-        image = self._areas(image, objects, frame, scale, count)
+        image = self._areas(image, objects, frame, scale)
         pen = ImageDraw.Draw(image)
-        boxes = np.clip(upright_boxes(objects.boxes[:count], frame) * np.tile(scale, 2), 0, None)
-        for class_id, box in zip(objects.class_ids[:count].tolist(), boxes, strict=True):
+        boxes = np.clip(upright_boxes(objects.boxes, frame) * np.tile(scale, 2), 0, None)
+        for class_id, box in zip(objects.class_ids.tolist(), boxes, strict=True):
             self._box(pen, class_id, np.minimum(box, np.tile(image.size, 2) - 1).tolist())
         points = objects.fields.get("keypoints")
         if points is not None:
-            for row in np.asarray(points[:count], np.float64):
+            for row in np.asarray(points, np.float64):
                 self._keypoints(pen, row, frame, scale)
         return image
 
@@ -102,13 +106,12 @@ class LabelDrawing:
         objects: Objects,
         frame: PhotoSize,
         scale: NDArray[np.float64],
-        count: int,
     ) -> Image.Image:
         """Polygons and masks, half transparent."""
         layer = Image.new("RGBA", image.size)
         pen = ImageDraw.Draw(layer)
         shapes = zip(objects.class_ids, objects.polygons, objects.masks, strict=True)
-        for _, (class_id, rings, runs) in zip(range(count), shapes, strict=False):
+        for class_id, rings, runs in shapes:
             colour = class_colour(int(class_id))
             for ring in rings:
                 points = np.clip(upright_points(ring, frame) * scale, -_LIMIT, _LIMIT)

@@ -101,6 +101,21 @@ class Objects:
             np.concatenate([none, *runs]),
         )
 
+    def first(self, count: int) -> Objects:
+        """The first ``count`` objects; views."""
+        polygons = 0 if self.polygon_counts is None else int(self.polygon_counts[:count].sum())
+        runs = 0 if self.run_counts is None else int(self.run_counts[:count].sum())
+        return Objects(
+            self.class_ids[:count],
+            self.boxes[:count],
+            {name: values[:count] for name, values in self.fields.items()},
+            None if self.polygon_counts is None else self.polygon_counts[:count],
+            self.point_counts[:polygons],
+            self.points[: int(self.point_counts[:polygons].sum())],
+            None if self.run_counts is None else self.run_counts[:count],
+            self.runs[:runs],
+        )
+
     @property
     def polygons(self) -> list[list[NDArray[np.float64]]]:
         """A list an object of its polygons, float64 [points, 2] each; views."""

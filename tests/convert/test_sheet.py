@@ -127,3 +127,17 @@ def test_any_name_can_be_written(tmp_path: Path) -> None:
     assert text.startswith("...")
     assert text.endswith("end.jpg")
     assert font.getlength(text) <= 100
+
+
+def test_of_very_many_objects_the_first_are_drawn(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    gray_photo(root / "images" / "p.jpg", 64, 64)
+    (root / "labels").mkdir()
+    rows = [f"0 0.{n:06} 0.25 0.001 0.001\n" for n in range(1, 250)]
+    (root / "labels" / "p.txt").write_text("".join([*rows, "1 0.5 0.75 0.5 0.25\n"]))
+    (root / "classes.txt").write_text("cat\ndog\n")
+    pack(root, tmp_path / "out.lmdb")
+    found = contact_sheet(tmp_path / "out.lmdb", count=1, cell=128)
+    assert near(found.image, class_colour(0)).any()
+    assert not near(found.image, class_colour(1)).any()
+    assert found.tally.count(Severity.PROBLEM) == 0

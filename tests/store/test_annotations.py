@@ -301,3 +301,18 @@ def test_damaged_attached_files_are_noticed(tmp_path: Path, path: Path) -> None:
     # A size that the bytes could not be is refused before memory is taken for it.
     with pytest.raises(ValueError, match="cannot be"):
         replace(ANNOTATIONS, files=(replace(first, size=2**60),))
+
+
+def test_the_first_objects_have_all_that_is_theirs() -> None:
+    rings = [[[[0, 0], [1, 0], [1, 1]]], [], [[[2, 2], [3, 2], [3, 3]], [[4, 4], [5, 4], [5, 5]]]]
+    masks = [[], [1, 2, 3], [4, 5]]
+    boxes = np.arange(12).reshape(3, 4)
+    whole = Objects.of([7, 8, 9], boxes, fields={"id": [1, 2, 3]}, polygons=rings, masks=masks)
+    for count in range(5):
+        part = whole.first(count)
+        assert part.class_ids.tolist() == [7, 8, 9][:count]
+        assert part.boxes.tolist() == boxes[:count].tolist()
+        assert part.fields["id"].tolist() == [1, 2, 3][:count]
+        assert [[r.tolist() for r in one] for one in part.polygons] == rings[:count]
+        assert [runs.tolist() for runs in part.masks] == masks[:count]
+    assert len(Objects.of([1, 2], boxes[:2]).first(1)) == 1

@@ -356,3 +356,19 @@ def test_without_pyarrow_the_error_says_how_to_get_it(monkeypatch: pytest.Monkey
     for form in ("saved", "hub"):
         with pytest.raises(SourceError, match=r"pip install 'fastload\[huggingface\]'"):
             find_source(GOLDEN / form)
+
+
+def test_ids_that_no_store_holds_are_none(tmp_path: Path, jpegs: list[bytes]) -> None:
+    one = [{"bbox": [1.0, 2.0, 3.0, 4.0], "category": 2}]
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.Table.from_pylist(rows_of(jpegs, objects=[one, one]))
+    table = table.append_column("image_id", arrow.array([2**64 - 1, 5], arrow.uint64()))
+    path = tmp_path / "src" / "x.parquet"
+    path.parent.mkdir()
+    pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    packed(path, tmp_path / "o.lmdb")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.annotations is not None
+        assert store.annotations.image_ids is not None
+        assert store.annotations.image_ids.tolist() == [0, 5]
+        assert store.header.class_names == ("0", "1", "2")

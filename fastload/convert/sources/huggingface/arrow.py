@@ -42,4 +42,5 @@ def parquet() -> Any:
 
 def arrow_errors() -> tuple[type[Exception], ...]:
     """What reading a file that is not what it should be raises."""
-    return arrow().ArrowException, OSError, ValueError, KeyError, IndexError, LabelError
+    return (arrow().ArrowException, OSError, ValueError, LookupError, ArithmeticError,
+            LabelError)  # fmt: skip

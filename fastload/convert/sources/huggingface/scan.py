@@ -28,6 +28,7 @@ from fastload.errors import SourceError
 __all__ = ["NO_SUCH_CLASS", "Rows", "ScannedFile"]
 
 _ROWS_AT_ONCE = 1024
+_ID_LIMIT = 1 << 63
 #: The id of a class that a file's own names do not have.
 NO_SUCH_CLASS = -3
 
@@ -97,9 +98,8 @@ class Rows:
 
     def add(self, table: TableFile, path: str) -> None:
         """Read one more file."""
-        splits = [f for f in self.files if f.table.split == table.split]
-        file = ScannedFile(table, path, first=self.count)
-        file.first_in_split = sum(f.count for f in splits)
+        before = sum(file.count for file in self.files if file.table.split == table.split)
+        file = ScannedFile(table, path, first=self.count, first_in_split=before)
         self.files.append(file)
         try:
             descriptor = open_regular(path)
@@ -143,6 +143,8 @@ class Rows:
         wanted = [columns.label, columns.objects, columns.image_id]
         wanted = [name for name in wanted if name] + ([paths] if paths in known else [])
         left = opened.metadata.num_rows
+        if left > file.stamp[0]:
+            raise LabelError(f"it states {left:,} rows, and has {file.stamp[0]:,} bytes")
         if not wanted:
             for _ in range(0, left, _ROWS_AT_ONCE):
                 count = min(left, _ROWS_AT_ONCE)
@@ -189,20 +191,21 @@ class Rows:
     def _add_rows(self, file: ScannedFile, batch: Any, bases: list[str]) -> None:
         columns = self.columns
         assert columns is not None
-        if columns.label:
-            values = batch.column(columns.label).to_pylist()
-            if columns.names:
-                self.class_ids.extend(_class_id(value, columns.names) for value in values)
-            else:
-                for value in values:
-                    self.classes.add(class_value(value))
-        if columns.image_id:
-            values = batch.column(columns.image_id).to_pylist()
-            self.image_ids.extend(0 if value is None else value for value in values)
+
+        def values(name: str) -> list[Any]:
+            return batch.column(name).to_pylist() if name else []
+
+        # All of a batch or none, so that a damaged one shifts nothing.
+        labels, ids, objects = map(values, (columns.label, columns.image_id, columns.objects))
+        if columns.names:
+            self.class_ids.extend(_class_id(value, columns.names) for value in labels)
+        else:
+            for value in labels:
+                self.classes.add(class_value(value))
+        self.image_ids.extend(value if value and abs(value) < _ID_LIMIT else 0 for value in ids)
         if self.objects is not None:
-            for start in range(0, len(batch), 64):
-                for value in batch.column(columns.objects).slice(start, 64).to_pylist():
-                    self.objects.add(value)
+            for value in objects:
+                self.objects.add(value)
         for base in bases:
             self._names += base.encode("utf-8", "surrogateescape")
             self._name_ends.append(len(self._names))

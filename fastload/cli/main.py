@@ -15,8 +15,17 @@ from fastload.version import __version__
 
 __all__ = ["main"]
 
+COMPLETION = """
+\b
+Completion of commands and options, in ~/.bashrc (or with zsh_source, fish_source):
+  eval "$(_FASTLOAD_COMPLETE=bash_source fastload)"
+"""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    epilog=COMPLETION,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="fastload")
 def main() -> None:
     """Photos packed into one LMDB file, for training."""

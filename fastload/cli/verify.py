@@ -17,8 +17,15 @@ from fastload.convert import verify as verify_store
 
 __all__ = ["verify"]
 
+EXAMPLES = """
+\b
+Examples:
+  fastload verify photos.lmdb
+  fastload verify photos.lmdb --source photos/ --deep
+"""
 
-@click.command(epilog=EXIT_HELP)
+
+@click.command(epilog=EXAMPLES + EXIT_HELP)
 @STORE
 @click.option(
     "--source",

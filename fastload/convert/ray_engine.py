@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ def make_on_ray(
         ray.init(log_to_driver=False, configure_logging=False, **local)
     options = replace(options, workers=options.workers or 1)
     task = ray.remote(num_cpus=options.workers, max_retries=_RETRIES)(pack_share)
-    path = os.path.abspath(source)
-    waiting = {task.remote(path, str(folder), share, options): share for share in shares}
+    path, run = os.path.abspath(source), uuid.uuid4().hex
+    waiting = {task.remote(path, str(folder), share, options, run): share for share in shares}
     try:
         yield from _results(ray, dict(waiting), note, progress or Silent())
     finally:
@@ -60,23 +61,28 @@ def make_on_ray(
 
 
 def pack_share(
-    source: str, folder: str, share: Share, options: PackOptions
+    source: str, folder: str, share: Share, options: PackOptions, run: str
 ) -> tuple[MadeShard, list[Finding]]:
-    """A task: one shard, and what there is to say about its photos."""
+    """A task: one shard, and what there is to say about its photos.
+
+    ``run`` is another for each run, which may find the source changed.
+    """
     findings: list[Finding] = []
-    opened = _open(source, options.layout, options.follow_links, options.extensions, options.labels)
+    opened = _open(source, options, run)
     with quiet_pillow():
         made = make_shard(opened, Path(folder), share, options, findings.append)
     return made, findings
 
 
-@cache
-def _open(
-    source: str, layout: str, follow_links: bool, extensions: tuple[str, ...], profile: str
-) -> Source:
-    """Listed once for all tasks that a worker is given."""
+@lru_cache(maxsize=1)
+def _open(source: str, options: PackOptions, _run: str) -> Source:
+    """Listed once for all of a run's tasks that a worker is given."""
     return find_source(
-        source, layout, follow_links=follow_links, extensions=extensions, profile=profile
+        source,
+        options.layout,
+        follow_links=options.follow_links,
+        extensions=options.extensions,
+        profile=options.labels,
     )
 
 

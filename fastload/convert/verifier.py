@@ -14,6 +14,7 @@ from fastload.convert.ordered import available_cores, ordered
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent, Throttled
 from fastload.convert.sample_checker import SampleChecker
+from fastload.convert.shard_files import changed_files
 from fastload.convert.unlisted import open_again, unlisted
 from fastload.errors import SourceError
 from fastload.store import Store
@@ -115,7 +116,7 @@ def verify(
             content.add(record_hash)
             throttled.advance(1, int(sizes[index]))
         throttled.flush()
-        for finding in checker.attached():
+        for finding in (*checker.attached(), *changed_files(opened)):
             note(finding)
         if listed is not None:
             for finding in unlisted(opened, listed):

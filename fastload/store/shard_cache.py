@@ -32,6 +32,7 @@ _FETCHES = 3
 #: So long others are given to finish with what they read, where that alone would make room.
 _PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+_ASK_SECONDS = 0.01
 
 #: Lets go of one file that is open here; False where there is none.
 Release = Callable[[], bool]
@@ -86,16 +87,10 @@ class ShardCache:
             StoreError: it cannot be fetched, is not what the manifest says, or has no room.
             NoSpaceError: the cache's disk is full.
         """
-        for _ in range(2 * _FETCHES):  # others may put out what was just fetched
-            store = self._open_cached(file)
+        while True:
+            store = self._open_cached(file) or self._fetch(file, release, _PATIENCE_SECONDS)
             if store is not None:
                 return store
-            self._fetch(file, release, _PATIENCE_SECONDS)
-        raise StoreError(
-            f"{self._remote.url}/{file.name}: was fetched, and put out of the cache {self._folder} "
-            f"again before it was opened, {2 * _FETCHES} times; give it more than "
-            f"{self.limit_bytes} bytes (cache_bytes)"
-        )
 
     def bring(self, file: ManifestFile) -> None:
         """Have a file in the cache soon needed, where there is room without closing anything.
@@ -141,12 +136,13 @@ class ShardCache:
         os.utime(path)
         return store
 
-    def _fetch(self, file: ManifestFile, release: Release, patience_seconds: float) -> None:
+    def _fetch(self, file: ManifestFile, release: Release, patience_seconds: float) -> Store | None:
+        """Bring a file, open so that it cannot be put out again first; None: someone else did."""
         path, partial = self._path(file), self._path(file).with_suffix(_PARTIAL)
         with _locked(partial) as descriptor:
             if path.exists():  # someone else has brought it meanwhile
                 partial.unlink()
-                return
+                return None
             try:
                 self._make_room(file, descriptor, release, patience_seconds)
                 for attempt in range(_FETCHES):
@@ -161,6 +157,10 @@ class ShardCache:
                 os.fsync(descriptor)
                 os.rename(partial, path)
                 fsync_folder(self._folder)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)  # for readers, and against putting it out
+                store = Store(path)
+                fcntl.flock(store.fileno(), fcntl.LOCK_SH)
+                return store
             except OSError as error:
                 partial.unlink(missing_ok=True)
                 if error.errno in NO_SPACE:
@@ -240,19 +240,39 @@ def _default_folder() -> Path:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The descriptor of a file, made where it is not, that nobody else has locked."""
+    """The descriptor of a file, made where it is not, that nobody else has locked.
+
+    Whoever has it may give it another name, under which it is then locked for as long as it is
+    read: so this asks again and again, and never waits for a file that is not ``path`` any more.
+    It is unlocked by name in the end: a child that was forked meanwhile has the descriptor as well,
+    and closing it here alone would leave the lock.
+    """
     descriptor = -1
     try:
-        while descriptor < 0:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not _is_at(descriptor, path):  # it was renamed or removed meanwhile
+        while True:
+            if descriptor < 0:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            locked = _try_lock(descriptor)
+            if not _is_at(descriptor, path):
                 os.close(descriptor)
                 descriptor = -1
+            elif locked:
+                break
+            else:
+                time.sleep(_ASK_SECONDS)
         yield descriptor
     finally:
         if descriptor >= 0:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _remove_unused(path: Path) -> bool:
@@ -262,13 +282,10 @@ def _remove_unused(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _is_at(descriptor, path):
-            return False
-        path.unlink()
-        return True
-    except (BlockingIOError, FileNotFoundError):
-        return False
+        unused = _try_lock(descriptor) and _is_at(descriptor, path)
+        if unused:
+            path.unlink(missing_ok=True)
+        return unused
     finally:
         os.close(descriptor)
 

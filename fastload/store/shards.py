@@ -145,6 +145,7 @@ class ShardedStore(Store):
         self._open_handle()
         if self._process != os.getpid():  # a thread may have held the lock during the fork
             self._process, self._lock = os.getpid(), threading.Lock()
+            self._open_shards = OrderedDict()  # or the parent could not have them put out
         with self._lock:
             found = self._open_shards.get(number)
             self._samples_read[number] = self._samples_read.get(number, 0) + samples

@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastload.convert import Finding, PackOptions, ProblemsFoundError, inspect, pack, unpack
+from fastload.convert import (
+    Finding,
+    PackOptions,
+    ProblemsFoundError,
+    inspect,
+    pack,
+    unpack,
+    verify,
+)
 from fastload.convert.shard_packer import pack_shards
 from fastload.convert.shares import Sharding
 from fastload.errors import PackError, RecordError, ResumeError, SourceError, StoreFormatError
@@ -176,6 +184,18 @@ def test_damage_names_the_shard_and_the_sample(packed: Path) -> None:
         with pytest.raises(RecordError, match=r"shard-00001\.lmdb") as caught:
             store.record_bytes(index)
         assert (caught.value.index, caught.value.name) == (index, store.names[index])
+
+
+def test_verify_compares_files_with_the_manifest(packed: Path) -> None:
+    """Also where no sample shows it: a shard's own columns are not those that are read."""
+    shard = packed / "shard-00001.lmdb"
+    with Store(shard) as one:
+        name = one.names[0].encode()
+    data = shard.read_bytes()
+    at = data.index(name)
+    shard.write_bytes(data[:at] + b"X" + data[at + 1 :])
+    report = verify(packed)
+    assert list(report.as_json()["differences"]) == ["shard"]
 
 
 def test_files_that_are_not_what_the_manifest_says_are_refused(packed: Path) -> None:

@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +234,26 @@ def test_a_damaged_copy_is_fetched_again(
         with opened(served, cache) as store:
             assert_reads_all(store, packed)
         assert copy.read_bytes() == (packed / "shard-00001.lmdb").read_bytes()
+
+
+def test_who_waits_for_a_fetch_does_not_wait_for_its_readers(
+    served: HttpFolder, cache: Path, packed: Path, manifest: Manifest
+) -> None:
+    """What another process fetches is locked under its partial name, and then as it is read."""
+    first = manifest.shards[0]
+    partial = cache / f"{first.sha256}.partial"
+    with opened(served, cache) as store, ThreadPoolExecutor(1) as pool:
+        with open(partial, "wb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            read = pool.submit(store.record_bytes, 0)
+            with pytest.raises(FutureTimeoutError):
+                read.result(0.1)
+            other.write((packed / first.name).read_bytes())
+            other.flush()
+            partial.rename(cache / f"{first.sha256}.lmdb")
+            fcntl.flock(other, fcntl.LOCK_SH)
+            assert read.result(30)
+    assert first.name not in served.fetched
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(

@@ -16,7 +16,7 @@ from fastload.store import StoreWriter
 
 
 def pack_share_killed_once(
-    source: str, folder: str, share: Share, options: PackOptions
+    source: str, folder: str, share: Share, options: PackOptions, run: str
 ) -> tuple[MadeShard, list[Finding]]:
     """The second shard's first worker dies in the middle, behind a commit."""
     mark = Path(folder).parent / "killed"
@@ -30,4 +30,4 @@ def pack_share_killed_once(
 
         StoreWriter.commit = die  # type: ignore[method-assign]
         job.GROUP_SECONDS = 0.0
-    return pack_share(source, folder, share, options)
+    return pack_share(source, folder, share, options, run)

@@ -50,9 +50,16 @@ def state(step: int) -> dict[str, Any]:
     return {"step": step, "weights": torch.full((300_000,), float(step))}
 
 
-@pytest.mark.parametrize("aliases", ["copy", "link"])
-@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
+@pytest.mark.parametrize(
+    ("code", "for_good", "aliases"),
+    [  # each two of a kind together
+        (errno.ENOSPC, False, "copy"),
+        (errno.ENOSPC, True, "link"),
+        (errno.EIO, False, "link"),
+        (errno.EIO, True, "copy"),
+    ],
+    ids=["ENOSPC-once-copy", "ENOSPC-for good-link", "EIO-once-link", "EIO-for good-copy"],
+)
 def test_each_call_may_fail(tmp_path: Path, code: int, for_good: bool, aliases: Any):
     """N = 1, 2, ... until nothing fails any more; after each: error, older intact, next goes on."""
     seen: set[str] = set()

@@ -242,17 +242,17 @@ def test_who_waits_for_a_fetch_does_not_wait_for_its_readers(
     """What another process fetches is locked under its partial name, and then as it is read."""
     first = manifest.shards[0]
     partial = cache / f"{first.sha256}.partial"
-    with opened(served, cache) as store, ThreadPoolExecutor(1) as pool:
-        with open(partial, "wb") as other:
-            fcntl.flock(other, fcntl.LOCK_EX)
-            read = pool.submit(store.record_bytes, 0)
-            with pytest.raises(FutureTimeoutError):
-                read.result(0.1)
-            other.write((packed / first.name).read_bytes())
-            other.flush()
-            partial.rename(cache / f"{first.sha256}.lmdb")
-            fcntl.flock(other, fcntl.LOCK_SH)
-            assert read.result(30)
+    store = opened(served, cache)
+    with ThreadPoolExecutor(1) as pool, open(partial, "wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        read = pool.submit(store.record_bytes, 0)
+        with pytest.raises(FutureTimeoutError):
+            read.result(0.1)
+        other.write((packed / first.name).read_bytes())
+        other.flush()
+        partial.rename(cache / f"{first.sha256}.lmdb")
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert read.result(30)
     assert first.name not in served.fetched
 
 

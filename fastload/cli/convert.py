@@ -190,9 +190,10 @@ def convert(
     SOURCE is a folder with a folder a class (as torchvision's ImageFolder wants it), train/val/test
     folders with those in them, or just photos; or a YOLO, COCO or Pascal VOC data set: its folder,
     or its yaml or JSON; or a folder of WebDataset tars, or one, or a pattern of several; or an
-    image set of Hugging Face (save_to_disk, or Parquet); or a table or list of paths. docs/layouts.md describes each. Every file's
-    bytes can be had back, unless --max-side or --format raw give them up. Run again after whatever
-    interrupted it, the command goes on where it was; nothing in SOURCE is written.
+    image set of Hugging Face (save_to_disk, or Parquet); or a table or list of paths.
+    docs/layouts.md describes each. Every file's bytes can be had back, unless --max-side or
+    --format raw give them up. Run again after whatever interrupted it, the command goes on where it
+    was; nothing in SOURCE is written.
     """
     if problems is not None and is_inside(problems, source):
         raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")

@@ -30,7 +30,15 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """pillow-simd rounds otherwise when it resizes, so nothing is verified against it."""
+    """pillow-simd rounds otherwise when it resizes, so nothing is verified against it.
+
+    Raises:
+        pytest.UsageError: a test's name holds an address. It would be another in each process, and
+            tests could not be shared out to several (tools/test --processes).
+    """
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"give the parameters ids: {item.nodeid}")
     if not PILLOW_IS_SIMD:
         return
     skip = pytest.mark.skip(reason="pillow-simd does not resize as Pillow does")

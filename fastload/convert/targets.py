@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastload.convert.sources import CONTAINERS, Source
+from fastload.convert.sources.webdataset import expand, is_pattern
 from fastload.errors import PackError, SourceError
 from fastload.store import partial_path
 
@@ -40,7 +41,9 @@ def check_target(
         SourceError: it lies inside the source, in which nothing is ever written.
     """
     path = Path(os.path.abspath(destination))
-    if os.path.isfile(source) and path.exists() and os.path.samefile(source, path):
+    named = os.fsdecode(source)
+    files = expand(named) if is_pattern(named) else [named]
+    if path.is_file() and any(os.path.isfile(f) and os.path.samefile(f, path) for f in files):
         raise SourceError(f"{path}: is the source itself; choose another name")
     if path.is_dir():
         raise PackError(
@@ -59,13 +62,13 @@ def check_target(
 
 
 def place_of(source: Source, named: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """The folder, or the one file, in which all of a data set lies.
+    """The folder, or the files (one, or those of a pattern), in which all of a data set lies.
 
     Args:
         source: the opened data set.
         named: what it was opened by.
     """
-    return named if source.layout in CONTAINERS and os.path.isfile(named) else source.root
+    return named if source.layout in CONTAINERS and not os.path.isdir(named) else source.root
 
 
 def is_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:

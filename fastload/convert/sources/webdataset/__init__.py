@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastload.convert.sources.webdataset.shards import is_pattern
+from fastload.convert.sources.webdataset.shards import expand, is_pattern
 from fastload.convert.sources.webdataset.source import open_webdataset, probe_webdataset
 
-__all__ = ["is_pattern", "open_webdataset", "probe_webdataset"]
+__all__ = ["expand", "is_pattern", "open_webdataset", "probe_webdataset"]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-import csv
-import gc
 import os
 import signal
 import sys
 import threading
-import weakref
 from typing import Any
 
 import pytest
@@ -336,66 +332,6 @@ def test_a_cancelled_job_is_left_out(work):
     work.submit(seen.append, 2)
     work.wait()
     assert seen == [2]
-
-
-def test_a_logger_writes_in_the_background(work, tmp_path):
-    """Its methods in order, its attributes at once."""
-    with open(tmp_path / "log.csv", "w", newline="") as file:
-        writer = work.wrap(csv.writer(file))
-        for row in range(100):
-            writer.writerow([row, row**2])
-        assert writer.dialect is not None
-        work.wait()
-    with open(tmp_path / "log.csv", newline="") as file:
-        rows = list(csv.reader(file))
-    assert rows == [[str(row), str(row**2)] for row in range(100)]
-
-
-class Recorder:
-    """A logger that takes anything."""
-
-    level = 0
-
-    def __init__(self) -> None:
-        self.calls: list[dict[str, Any]] = []
-
-    def log(self, /, **named: Any) -> None:
-        """Remember it."""
-        self.calls.append(named)
-
-
-def test_a_loggers_own_names_reach_it(work):
-    """Also those that `submit` knows, and what is set."""
-    target = Recorder()
-    logger = work.wrap(target)
-    named = {"stream": "s", "copy": 1, "function": 2}
-    logger.log(**named)
-    work.submit(target.log, self=1, function=2)
-    logger.level = 5
-    work.wait()
-    assert target.calls == [named, {"self": 1, "function": 2}]
-    assert target.level == logger.level == 5
-    assert copy.copy(logger).level == 5
-
-
-def test_what_a_job_was_given_goes_with_it(work):
-    """Also where the job is kept, or failed: no circle waits for a collection."""
-
-    def broken(value: Any) -> None:
-        raise ValueError
-
-    value = Gate()
-    gone = weakref.ref(value)
-    gc.disable()
-    try:
-        work.submit(broken, value).exception(20)
-        done = work.submit(id, value)
-        done.result(20)
-        work.wait()
-        del value
-        assert settled(lambda: gone() is None)
-    finally:
-        gc.enable()
 
 
 def test_a_forked_child_is_refused_and_waits_for_no_lock():

@@ -85,7 +85,7 @@ def test_version() -> None:
 
 
 def test_help_documents_exit_codes() -> None:
-    for command in ("convert", "inspect", "verify", "unpack"):
+    for command in ("convert", "duplicates", "inspect", "verify", "unpack"):
         text = run(command, "--help")
         assert "Exit codes:" in text
         assert "130" in text

@@ -92,7 +92,7 @@ def _lines(found: Inspection) -> list[str]:
     header, contents = found.header, found.contents
     growth = 100 * (found.store_bytes / contents.source_bytes - 1) if contents.source_bytes else 0
     lines = [
-        f"{printable(str(found.path))}: {contents.photos:,} photos of {printable(header.source)}",
+        f"{printable(found.location)}: {contents.photos:,} photos of {printable(header.source)}",
         f"  made by   {printable(header.created_by)}, format {header.format_version}",
         f"  size      {size(contents.source_bytes)} -> {size(found.store_bytes)} ({growth:+.1f} %)",
         f"  codecs    {counts(contents.codecs)}",

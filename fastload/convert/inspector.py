@@ -23,7 +23,8 @@ class Inspection:
     """What ``inspect`` returns.
 
     Attributes:
-        path: the store.
+        path: the store; of a remote one, its file of columns in the cache.
+        location: the same as text; of a remote store, its URL.
         header: what it says about itself.
         contents: figures over its samples.
         store_bytes: size of its file.
@@ -38,6 +39,7 @@ class Inspection:
     """
 
     path: Path
+    location: str
     header: StoreHeader
     contents: Contents
     store_bytes: int
@@ -53,7 +55,7 @@ class Inspection:
         """The figures for programs."""
         header, contents = self.header, self.contents
         return {
-            "store": str(self.path),
+            "store": self.location,
             "format_version": header.format_version,
             "store_id": header.store_id,
             "created_by": header.created_by,
@@ -98,6 +100,7 @@ def inspect(store: str | os.PathLike[str]) -> Inspection:
         counts = np.bincount(classes[classes >= 0], minlength=len(header.class_names))
         return Inspection(
             path=opened.path,
+            location=opened.location,
             header=header,
             contents=Contents.of(opened),
             store_bytes=opened.store_bytes,

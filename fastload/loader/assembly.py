@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import default_collate
 
-from fastload.errors import RecordError
+from fastload.errors import PackError, RecordError, StoreError
 from fastload.loader.failures import SampleError, places_to_fill_from
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ class Assembly:
             out = array[slot].transpose(2, 0, 1) if self._work.channels_last else array[slot]
             self._work.recipe.render(pixels, self._seed, job.position + slot, out)
         except Exception as cause:  # Pillow's readers raise nearly anything on bad bytes
+            if isinstance(cause, (StoreError, PackError)) and not isinstance(cause, RecordError):
+                raise  # of the store, such as a shard that cannot be fetched: no sample is to blame
             error = pictures.error(index, row, cause)
             if error is not cause:
                 error.__cause__ = cause

@@ -186,7 +186,9 @@ class ShardedStore(Store):
         if not self.folder.is_remote:
             return
         last, self._now = self._now, frozenset(now)
-        for number in set(self._open_shards) - self._now - last:
+        with self._lock:
+            old = set(self._open_shards) - self._now - last
+        for number in old:
             self.forget(number)
         count = len(self.manifest.shards)
         self._look_ahead.ask([number for number in soon if number < count])
@@ -239,7 +241,9 @@ class ShardedStore(Store):
         super().close()
         self._look_ahead.ask(())
         self._columns_store.close()
-        for number in list(self._open_shards):
+        with self._lock:
+            left = list(self._open_shards)
+        for number in left:
             self.forget(number)
 
     def _read(self, index: int, verify: bool | None) -> tuple[bytes, Record]:

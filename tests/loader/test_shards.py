@@ -11,6 +11,7 @@ from fastload import DataLoader, LMDBDataset, ShardShuffle
 from fastload.convert import PackOptions
 from fastload.convert.shard_packer import pack_shards
 from fastload.convert.shares import Sharding
+from fastload.errors import StoreError
 from support.http_folder import http_folder
 from support.loaders import RANDOM, STILL, assert_same, damage_record, epoch, halved
 
@@ -79,6 +80,23 @@ def test_batches_of_remote_shards_are_those_of_one_store(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the cache is too small for this order
             assert_same(epoch(found), epoch(expected))
+
+
+def test_a_server_that_is_gone_is_no_bad_sample(
+    sharded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is skipped are samples, not an epoch without a network."""
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr("fastload.store.remote_files._FIRST_WAIT_SECONDS", 0.0)
+    with http_folder(sharded) as served:
+        dataset = LMDBDataset(served.url, STILL, cache_dir=tmp_path)
+        loader = DataLoader(dataset, 4, num_workers=2, on_error="skip")
+        served.fault = lambda name, number: 503
+        with pytest.raises(StoreError, match="cannot be fetched"):
+            list(loader)
+        served.fault = lambda name, number: None
+        assert sum(len(targets) for _, targets in loader) == 24
+        assert not loader.errors
 
 
 def test_a_shuffle_by_shards_has_the_next_ones_fetched(sharded: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,17 @@ def make_on_ray(
     options = replace(options, workers=options.workers or 1)
     task = ray.remote(num_cpus=options.workers, max_retries=_RETRIES)(pack_share)
     path, run = os.path.abspath(source), uuid.uuid4().hex
-    waiting = {task.remote(path, str(folder), share, options, run): share for share in shares}
+
+    def submit(share: Share) -> Any:
+        return task.remote(path, str(folder), share, options, run)
+
+    cores = ray.cluster_resources().get("CPU", 1)
+    at_once = max(2, int(2 * cores / options.workers))
     try:
-        yield from _results(ray, dict(waiting), note, progress or Silent())
+        yield from _results(ray, submit, shares, at_once, note, progress or Silent())
     finally:
-        for reference in waiting:
-            ray.cancel(reference)  # nothing, where it is done
+        # Where Ray stays, the few tasks under way finish their shards, for the next run: to cancel
+        # one that is about to end can make Ray abort the whole process ("not pending").
         if started:
             ray.shutdown()
 
@@ -88,11 +94,15 @@ def _open(source: str, options: PackOptions, _run: str) -> Source:
 
 def _results(
     ray: Any,
-    waiting: dict[Any, Share],
+    submit: Callable[[Share], Any],
+    shares: Sequence[Share],
+    at_once: int,
     note: Callable[[Finding], None],
     progress: Progress,
 ) -> Iterator[MadeShard]:
-    progress.start("packing on Ray", sum(share.photos for share in waiting.values()))
+    progress.start("packing on Ray", sum(share.photos for share in shares))
+    coming = iter(shares)
+    waiting = {submit(share): share for share in islice(coming, at_once)}
     made: dict[int, MadeShard] = {}
     while waiting:
         for reference in ray.wait(list(waiting))[0]:
@@ -102,6 +112,7 @@ def _results(
                 note(finding)
             progress.advance(one.shard.samples, one.source_bytes)
             made[share.number] = one
+            waiting |= {submit(share): share for share in islice(coming, 1)}
     for number in sorted(made):
         yield made[number]
 

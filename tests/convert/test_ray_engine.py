@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fastload.convert import Finding, PackOptions
 from fastload.convert.shard_packer import pack_shards
 from fastload.convert.shares import Sharding
-from fastload.errors import MissingLibraryError, ResumeError
+from fastload.errors import MissingLibraryError
 from fastload.store import Store
 from fastload.store.manifest import parse_manifest
-from support.trees import content_hash, image_folder, write_photo
+from support.trees import content_hash, image_folder
 
 
 @pytest.mark.slow
-def test_ray_makes_the_same_shards_whatever_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ray_makes_the_same_shards_whatever_is_killed(tmp_path: Path) -> None:
     """One test, since starting Ray takes longer than all that it does here."""
-    ray = pytest.importorskip("ray")
-    from support.ray_shards import pack_share_killed_once
-
+    pytest.importorskip("ray")
     source = image_folder(tmp_path / "src", classes=2, photos=5)
     (source / "class_0" / "bad.jpg").write_bytes(b"no photo")
-    sharding, options = Sharding(shards=3, deal=True), PackOptions()
-    pack_shards(source, tmp_path / "local", sharding, options)
-    monkeypatch.setattr("fastload.convert.ray_engine.pack_share", pack_share_killed_once)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # for support, in workers
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    try:
-        found: list[Finding] = []
-        summary = pack_shards(
-            source, tmp_path / "set", sharding, options, engine="ray", on_finding=found.append
-        )
-        assert (tmp_path / "killed").exists()
-        assert summary.contents.photos == 10
-        assert [finding.name for finding in found] == ["class_0/bad.jpg"]
-        assert content_hash(tmp_path / "set") == content_hash(tmp_path / "local")
-        hashes = [
-            parse_manifest((tmp_path / name / "manifest.json").read_bytes(), "").content_hash
-            for name in ("set", "local")
-        ]
-        assert hashes[0] == hashes[1]
-        # What a task refuses comes out as what it is.
-        (tmp_path / "set").rename(tmp_path / "set.partial")
-        write_photo(source / "class_0" / "photo_000.jpg", seed=99)
-        with pytest.raises(ResumeError, match="has changed"):
-            pack_shards(source, tmp_path / "set", sharding, options, engine="ray")
-        assert ray.is_initialized()
-    finally:
-        ray.shutdown()
+    pack_shards(source, tmp_path / "local", Sharding(shards=3, deal=True))
+    code = "import sys; from support.ray_shards import main, Path; main(Path(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=180,
+        check=False, cwd="/", env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (tmp_path / "killed").exists()
+    assert (found["photos"], found["findings"]) == (10, ["class_0/bad.jpg"])
+    assert "photo_000.jpg has changed" in found["refused"]
+    assert found["left"]
+    hashes = [
+        parse_manifest((tmp_path / name / "manifest.json").read_bytes(), "").content_hash
+        for name in ("set", "local")
+    ]
+    assert hashes[0] == hashes[1]
+    assert content_hash(tmp_path / "set") == content_hash(tmp_path / "local")
 
 
 def test_without_ray_the_message_says_how_to_get_it(

@@ -1,17 +1,20 @@
-"""A task of packing whose worker is killed, once."""
+"""Packing on Ray, whose worker is killed, once; a program, since Ray may end its process."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
 
-from fastload.convert import job
+from fastload.convert import job, ray_engine
 from fastload.convert.findings import Finding
 from fastload.convert.options import PackOptions
 from fastload.convert.ray_engine import pack_share
 from fastload.convert.shard_job import MadeShard
-from fastload.convert.shares import Share
+from fastload.convert.shard_packer import pack_shards
+from fastload.convert.shares import Sharding, Share
+from fastload.errors import ResumeError
 from fastload.store import StoreWriter
 
 
@@ -31,3 +34,32 @@ def pack_share_killed_once(
         StoreWriter.commit = die  # type: ignore[method-assign]
         job.GROUP_SECONDS = 0.0
     return pack_share(source, folder, share, options, run)
+
+
+def main(root: Path) -> None:
+    """Pack ``src`` of a folder into ``set``; then again, with a photo changed. Prints JSON."""
+    import ray
+
+    source, sharding = root / "src", Sharding(shards=3, deal=True)
+    ray_engine.pack_share = pack_share_killed_once
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    found: list[Finding] = []
+    summary = pack_shards(
+        source, root / "set", sharding, PackOptions(), engine="ray", on_finding=found.append
+    )
+    (source / "class_0" / "photo_000.jpg").touch()
+    refused = ""
+    (root / "set").rename(root / "again.partial")
+    try:
+        pack_shards(source, root / "again", sharding, PackOptions(), engine="ray")
+    except ResumeError as error:  # what a task refuses comes out as what it is
+        refused = str(error)
+    (root / "again.partial").rename(root / "set")
+    result = {
+        "photos": summary.contents.photos,
+        "findings": [finding.name for finding in found],
+        "refused": refused,
+        "left": ray.is_initialized(),
+    }
+    ray.shutdown()
+    print(json.dumps(result))

@@ -33,8 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """pillow-simd rounds otherwise when it resizes, so nothing is verified against it.
 
     Raises:
-        pytest.UsageError: a test's name holds an address. It would be another in each process, and
-            tests could not be shared out to several (tools/test --processes).
+        pytest.UsageError: a test's name holds an address. It would be another in each run, and
+            could not be asked for again.
     """
     for item in items:
         if " at 0x" in item.nodeid:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from fastload.convert.findings import Severity, Tally
 from fastload.convert.names import printable
+from fastload.convert.summary import Contents
 
-__all__ = ["counts", "findings", "size"]
+__all__ = ["counts", "findings", "given_up", "size"]
 
 NAMES_SHOWN = 5
 
@@ -43,3 +44,16 @@ def findings(tally: Tally, severity: Severity, *, details: bool = True) -> list[
             names = ", ".join(printable(found.name) for found in shown)
             lines.append(f"  {kind}: {group.count:,} ({names}{more})")
     return lines
+
+
+def given_up(contents: Contents) -> list[str]:
+    """What is said of photos whose files are not in the store."""
+    changes = {
+        "made smaller": contents.reduced,
+        "as their pixels": contents.codecs.get("raw", 0),
+    }
+    return [
+        f"  changed  {count:,} photos {what}: their own files are not in the store"
+        for what, count in changes.items()
+        if count
+    ]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fastload.cli.choices import JSON, STORE
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded
-from fastload.cli.figures import counts, findings, size
+from fastload.cli.figures import counts, findings, given_up, size
 from fastload.cli.histograms import histogram, histograms
 from fastload.convert import ContactSheet, Inspection, Severity, contact_sheet, plot_histograms
 from fastload.convert import inspect as inspect_store
@@ -97,6 +97,7 @@ def _lines(found: Inspection) -> list[str]:
         f"  size      {size(contents.source_bytes)} -> {size(found.store_bytes)} ({growth:+.1f} %)",
         f"  codecs    {counts(contents.codecs)}",
         f"  formats   {counts(contents.formats)}",
+        *given_up(contents),
     ]
     if contents.splits:
         lines.append(f"  splits    {counts(contents.splits)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastload.cli.figures import counts, findings, size
+from fastload.cli.figures import counts, findings, given_up, size
 from fastload.convert import Severity, Summary
 from fastload.convert.names import printable
 from fastload.convert.summary import Contents
@@ -27,7 +27,7 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
             + (f", {counts(contents.splits)}" if contents.splits else ""),
             f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
             f"  codecs   {counts(contents.codecs)}",
-            *_given_up(contents),
+            *given_up(contents),
             *_labels(contents),
             *_changes(summary),
             f"  this run {_rate(summary)}",
@@ -47,19 +47,6 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
         if tally.count(severity):
             lines += [title, *findings(tally, severity, details=severity is Severity.NOTE)]
     return lines
-
-
-def _given_up(contents: Contents) -> list[str]:
-    """What is said of photos whose files are not in the store."""
-    changes = {
-        "made smaller": contents.reduced,
-        "as their pixels": contents.codecs.get("raw", 0),
-    }
-    return [
-        f"  changed  {count:,} photos {what}: their own files are not in the store"
-        for what, count in changes.items()
-        if count
-    ]
 
 
 def _labels(contents: Contents) -> list[str]:

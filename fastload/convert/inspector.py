@@ -78,6 +78,7 @@ class Inspection:
             "photos_with_orientation": self.turned,
             "histograms": self.histograms.as_json(),
             "photos_with_warnings": contents.with_warnings,
+            "photos_reduced": contents.reduced,
             "problems_count": header.problems_count,
             "problems": self.tally.as_json(Severity.PROBLEM),
         }

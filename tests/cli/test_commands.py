@@ -184,6 +184,15 @@ def test_inspect_shows_figures(store: Path) -> None:
     text = run("inspect", store)
     for part in ("12 photos", "12 tiles", "class_2", "Longer side"):
         assert part in text
+    assert "changed" not in text
+
+
+def test_inspect_says_which_photos_were_changed(source: Path, tmp_path: Path) -> None:
+    run("convert", source, tmp_path / "s.lmdb", "--max-side", "16", "--format", "raw", "--quiet")
+    text = run("inspect", tmp_path / "s.lmdb")
+    for what in ("made smaller", "as their pixels"):
+        assert f"  changed  12 photos {what}: their own files are not in the store\n" in text
+    assert json.loads(run("inspect", tmp_path / "s.lmdb", "--json"))["photos_reduced"] == 12
 
 
 def test_quiet_is_quiet(source: Path, tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ SPLITS = ("keep", "stores", "none")
 DUPLICATES = ("error", "first", "last")
 #: Said of one source or one copy, not of the samples.
 _OWN_OPTIONS = {"split", "source_state", "copied_from"}
+#: What becomes of a file's bytes. Where stores differ in it, that is noted: an update with any of
+#: their choices would take records for its own that were made with others.
+_BYTES_OPTIONS = ("tile", "max_side", "quality", "format")
+_MIXED = "mixed"
 
 
 class MergePlan:
@@ -79,6 +83,9 @@ class MergePlan:
             if name not in _OWN_OPTIONS
             and all(header.options.get(name, ...) == value for header in headers)
         }
+        for name in _BYTES_OPTIONS:
+            if any(header.options.get(name) != first.options.get(name) for header in headers):
+                options[name] = _MIXED
         source = first.source if all(header.source == first.source for header in headers) else ""
         header = WriterHeader(
             class_names=self._class_names,

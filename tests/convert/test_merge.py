@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,6 +255,29 @@ def test_smaller_photos_and_whole_ones(tmp_path: Path) -> None:
         sizes = store.column("original_size")
         assert sizes.tolist()[:2] == sizes.tolist()[2:]
         assert store.column("width").tolist()[0] == 32
+        assert store.header.options["max_side"] == "mixed"
+
+
+@pytest.mark.parametrize("choice", [{"max_side": 32}, {"format": "raw"}, {"tile": "never"}])
+def test_photos_packed_in_several_ways_cannot_be_updated_as_if_in_one(
+    choice: dict[str, Any], tmp_path: Path
+) -> None:
+    """A record made with another choice is not what the update would make of the file."""
+    for name in "ab":
+        write_photo(tmp_path / name / f"{name}.jpg", 40, 60)
+        write_photo(tmp_path / "src" / f"{name}.jpg", 40, 60)
+    pack(tmp_path / "a", tmp_path / "a.lmdb")
+    pack(tmp_path / "b", tmp_path / "b.lmdb", **choice)
+    out = tmp_path / "out.lmdb"
+    merge([tmp_path / "a.lmdb", tmp_path / "b.lmdb"], out)
+    for now in ({}, choice):
+        with pytest.raises(PackError, match=f"{next(iter(choice))} 'mixed', now"):
+            pack(tmp_path / "src", out, update=True, **now)
+    assert verify(out, tmp_path / "src").differences_count == 0
+    again = tmp_path / "again.lmdb"
+    merge([out, tmp_path / "b.lmdb"], again, duplicates="first")
+    with pytest.raises(PackError, match="'mixed', now"):
+        pack(tmp_path / "src", again, update=True)
 
 
 @pytest.mark.parametrize("wrong", [{"classes": "x"}, {"splits": "x"}, {"duplicates": "x"}])

@@ -28,7 +28,7 @@ CLASSES = ("same", "union")
 SPLITS = ("keep", "stores", "none")
 DUPLICATES = ("error", "first", "last")
 #: Said of one source or one copy, not of the samples.
-_OWN_OPTIONS = {"split", "source_state", "copied_from"}
+_OWN_OPTIONS = {"split", "source_state", "copied_from", "divided"}
 #: What becomes of a file's bytes. Where stores differ in it, that is noted: an update with any of
 #: their choices would take records for its own that were made with others.
 _BYTES_OPTIONS = ("tile", "max_side", "quality", "format")

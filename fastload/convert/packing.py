@@ -35,7 +35,7 @@ __all__ = ["Packing"]
 
 #: Choices of which files are packed; all others are of what becomes of their bytes.
 _CHOOSING = {"layout", "follow_links", "extensions", "max_file_bytes", "dedupe", "near"}
-_CHOOSING |= {"split", "source_state", "copied_from"}
+_CHOOSING |= {"split", "source_state", "copied_from", "divided"}
 
 
 class Packing:

@@ -47,6 +47,7 @@ class SplitPiece:
         splits: each sample's split id, uint8 [N].
         path: where to.
         problems: what goes with it.
+        divided: the splits are not the store's own, and so not those of its source.
 
     Attributes:
         path: as given.
@@ -60,6 +61,7 @@ class SplitPiece:
         splits: NDArray[np.uint8],
         path: Path,
         problems: tuple[Problem, ...],
+        divided: bool,
     ) -> None:
         self.path = path
         self._name = split_names[place]
@@ -69,6 +71,8 @@ class SplitPiece:
         header = store.header
         own = {field: getattr(header, field) for field in WriterHeader.__dataclass_fields__}
         options = {**header.options, "split": self._name, "copied_from": state}
+        if divided:
+            options["divided"] = True
         self._header = replace(
             WriterHeader(**own),
             split_names=split_names,

@@ -108,6 +108,7 @@ def split(
     note = tally.listener(on_finding)
     with ExitStack() as stack:
         opened = stack.enter_context(Store(store))
+        divided = ratios is not None or names is not None
         if ratios is not None:
             split_names = tuple(ratios)
             splits = split_by_ratio(opened, ratios, seed, stratify=stratify)
@@ -128,7 +129,7 @@ def split(
             path = _path(destination, split_names[place])
             # What has to do with no sample goes with the first.
             problems = () if pieces else opened.problems
-            pieces.append(SplitPiece(opened, place, split_names, splits, path, problems))
+            pieces.append(SplitPiece(opened, place, split_names, splits, path, problems, divided))
         _check_paths(pieces, overwrite)
         shown = progress or Silent()
         for piece in pieces:

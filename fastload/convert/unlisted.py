@@ -56,8 +56,12 @@ def _max_file_bytes(value: object) -> int:
 def unlisted(store: Store, source: Source) -> Iterator[Finding]:
     """A problem for each photo of ``source`` that is neither in ``store`` nor among its problems.
 
-    Names are compared by their hashes, so that the memory taken is 8 bytes a sample.
+    Names are compared by their hashes, so that the memory taken is 8 bytes a sample. Of a store
+    that was divided off another by shares or lists there are none: the source does not say which of
+    its photos belong there, whatever its splits are called.
     """
+    if store.header.options.get("divided"):
+        return
     known = np.sort(np.concatenate([
         _hashes(store.names), _hashes(problem.path for problem in store.problems)
     ]))  # fmt: skip

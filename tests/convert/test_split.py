@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastload.convert import pack, split
+from fastload.convert import Severity, merge, pack, split, verify
 from fastload.errors import PackError
 from fastload.store import Store, partial_path
 from support.interrupt import StopAfter
@@ -46,6 +46,18 @@ def test_named_splits_become_what_packing_gives(tmp_path: Path) -> None:
     for made in report.stores:
         assert made.content_hash == content_hash(tmp_path / f"packed-{made.name}.lmdb")
         assert made.content_hash == content_hash(made.path)
+
+
+def test_a_piece_lacks_nothing_of_its_source(tmp_path: Path) -> None:
+    """Also where it is called like a split of the source, which has other photos."""
+    yaml = yolo_set(tmp_path / "src")
+    pack(yaml, tmp_path / "store.lmdb")
+    split(tmp_path / "store.lmdb", tmp_path / "out", ratios={"train": 0.5, "val": 0.5})
+    paths = [tmp_path / f"out-{name}.lmdb" for name in ("train", "val")]
+    assert [verify(path, yaml).differences_count for path in paths] == [0, 0]
+    merge(paths[:1], tmp_path / "half.lmdb", splits="none")
+    found = verify(tmp_path / "half.lmdb", yaml).tally.groups(Severity.PROBLEM)
+    assert {kind: group.count for kind, group in found.items()} == {"not-packed": 3}
 
 
 def test_shares_are_exact_and_nothing_is_lost(store: Path, tmp_path: Path) -> None:

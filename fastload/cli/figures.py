@@ -46,14 +46,14 @@ def findings(tally: Tally, severity: Severity, *, details: bool = True) -> list[
     return lines
 
 
-def given_up(contents: Contents) -> list[str]:
-    """What is said of photos whose files are not in the store."""
+def given_up(contents: Contents, width: int) -> list[str]:
+    """What is said of photos whose files are not in the store; ``width``: of the first column."""
     changes = {
         "made smaller": contents.reduced,
         "as their pixels": contents.codecs.get("raw", 0),
     }
     return [
-        f"  changed  {count:,} photos {what}: their own files are not in the store"
+        f"  {'changed':{width}} {count:,} photos {what}: their own files are not in the store"
         for what, count in changes.items()
         if count
     ]

@@ -97,7 +97,7 @@ def _lines(found: Inspection) -> list[str]:
         f"  size      {size(contents.source_bytes)} -> {size(found.store_bytes)} ({growth:+.1f} %)",
         f"  codecs    {counts(contents.codecs)}",
         f"  formats   {counts(contents.formats)}",
-        *given_up(contents),
+        *given_up(contents, 9),
     ]
     if contents.splits:
         lines.append(f"  splits    {counts(contents.splits)}")

@@ -27,7 +27,7 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
             + (f", {counts(contents.splits)}" if contents.splits else ""),
             f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
             f"  codecs   {counts(contents.codecs)}",
-            *given_up(contents),
+            *given_up(contents, 8),
             *_labels(contents),
             *_changes(summary),
             f"  this run {_rate(summary)}",

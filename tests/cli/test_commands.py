@@ -191,7 +191,7 @@ def test_inspect_says_which_photos_were_changed(source: Path, tmp_path: Path) ->
     run("convert", source, tmp_path / "s.lmdb", "--max-side", "16", "--format", "raw", "--quiet")
     text = run("inspect", tmp_path / "s.lmdb")
     for what in ("made smaller", "as their pixels"):
-        assert f"  changed  12 photos {what}: their own files are not in the store\n" in text
+        assert f"  changed   12 photos {what}: their own files are not in the store\n" in text
     assert json.loads(run("inspect", tmp_path / "s.lmdb", "--json"))["photos_reduced"] == 12
 
 

@@ -154,6 +154,7 @@ def test_other_streams_do_not_hear_of_it(work):
 def test_further_errors_are_printed(work, capsys):
     """One can be raised; none is lost."""
     work.submit(fail, "first", stream="a")
+    assert settled(lambda: work.pending == 0)  # streams run beside each other
     work.submit(fail, "second", stream="b")
     with pytest.raises(ValueError, match="first"):
         work.wait()

@@ -54,7 +54,9 @@ def unpack(
     """Write every original file of STORE below FOLDER: its bytes, path, time and permissions.
 
     With --layout, photos still come back byte for byte, and labels are converted; what the layout
-    cannot hold is listed and counted.
+    cannot hold is listed and counted. Of a store that was made with --max-side, smaller photos come
+    back as the JPEGs that they became, and never in the place of another file; of one that was made
+    with --format raw, no photo does.
     """
     remember_resume("The same command goes on: files that are complete stay.")
     with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:

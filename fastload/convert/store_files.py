@@ -8,8 +8,10 @@ from types import MappingProxyType
 
 from fastload import _core
 from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.originals import reduced_photos
 from fastload.convert.safe_folder import Data, SafeFolder
 from fastload.errors import DecodeError, StoreError
+from fastload.records import Codec
 from fastload.store import AttachedFile, Store
 
 __all__ = ["Outcome", "StoreFiles"]
@@ -24,7 +26,8 @@ class StoreFiles:
     Args:
         store: it.
         target: where to.
-        overwrite: replace files that are there with other bytes.
+        overwrite: replace files that are there with other bytes; but none by a photo that was
+            reduced, which it may be the original of.
 
     Attributes:
         root: the folder.
@@ -41,6 +44,7 @@ class StoreFiles:
         self._names = store.names
         self._mtimes, self._modes = store.column("source_mtime_ns"), store.column("source_mode")
         self._hashes = store.column("content_hash")
+        self._codecs, self._reduced = store.column("codec"), reduced_photos(store)
 
     def sample(self, _ticket: int, index: int) -> list[Outcome]:
         """The photo of a sample, and its label files where it has any."""
@@ -63,11 +67,28 @@ class StoreFiles:
 
     def photo(self, index: int, name: str | None = None) -> tuple[bool, int]:
         """Write a photo's own file, under its own name or another."""
+        if self._codecs[index] == Codec.RAW:
+            raise RefusedError(
+                "raw", "the store has its pixels only, as --format raw asked; its file is not there"
+            )
         data = self._store.read_source(index)
         if _core.xxh3_128(data) != self._hashes[index].tobytes():
             raise RefusedError("restore", "not the bytes of the file that was packed")
         mtime_ns, mode = int(self._mtimes[index]), int(self._modes[index])
-        return self.write(self._names[index] if name is None else name, data, mtime_ns, mode)
+        name = self._names[index] if name is None else name
+        if not self._reduced[index]:
+            return self.write(name, data, mtime_ns, mode)
+        try:
+            written = self._target.write(name, data, mtime_ns=mtime_ns, mode=mode)
+        except RefusedError as refused:
+            if refused.kind != "exists":
+                raise
+            raise RefusedError(
+                "exists",
+                "another file has this name, perhaps the original of this smaller photo, which is "
+                "never put in its place; unpack into another folder",
+            ) from None
+        return written, len(data)
 
     def _attached(self, number: int, file: AttachedFile) -> tuple[bool, int]:
         data = self._store.read_file(number)

@@ -17,7 +17,7 @@ from fastload.records import decode_record
 from fastload.store import Store
 from support.interrupt import StopAfter
 from support.pictures import picture
-from support.trees import content_hash, image_folder, write_photo
+from support.trees import content_hash, image_folder, snapshot, write_photo
 from support.voc import voc_object, voc_xml
 
 pytestmark = pytest.mark.pillow
@@ -110,7 +110,22 @@ def test_raw_photos_cannot_be_unpacked_and_that_is_said(source: Path, tmp_path: 
     packed(source, tmp_path / "o.lmdb", format="raw")
     report = unpack(tmp_path / "o.lmdb", tmp_path / "back")
     assert report.files == 0
-    assert report.problems_count == 13
+    assert {kind: group.count for kind, group in report.tally.groups(Severity.PROBLEM).items()} == {
+        "raw": 13
+    }
+
+
+def test_a_smaller_photo_never_takes_the_place_of_its_original(
+    source: Path, tmp_path: Path
+) -> None:
+    packed(source, tmp_path / "o.lmdb", max_side=48)
+    before = snapshot(source)
+    report = unpack(tmp_path / "o.lmdb", source, overwrite=True)
+    assert report.tally.groups(Severity.PROBLEM)["exists"].count == 12
+    assert snapshot(source) == before
+    for written in (13, 1):  # again, only the photo that is kept as it was
+        report = unpack(tmp_path / "o.lmdb", tmp_path / "back", overwrite=True)
+        assert (report.files, report.problems_count) == (written, 0)
 
 
 @pytest.mark.parametrize("options", [{"max_side": 48}, {"max_side": 48, "format": "raw"}], ids=str)

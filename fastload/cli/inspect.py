@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fastload.cli.choices import JSON, STORE
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded
-from fastload.cli.figures import counts, findings, given_up, size
+from fastload.cli.figures import counts, findings, given_up, growth
 from fastload.cli.histograms import histogram, histograms
 from fastload.convert import ContactSheet, Inspection, Severity, contact_sheet, plot_histograms
 from fastload.convert import inspect as inspect_store
@@ -90,11 +90,10 @@ def _show(found: Inspection, drawn: ContactSheet | None, written: list[str]) -> 
 
 def _lines(found: Inspection) -> list[str]:
     header, contents = found.header, found.contents
-    growth = 100 * (found.store_bytes / contents.source_bytes - 1) if contents.source_bytes else 0
     lines = [
         f"{printable(found.location)}: {contents.photos:,} photos of {printable(header.source)}",
         f"  made by   {printable(header.created_by)}, format {header.format_version}",
-        f"  size      {size(contents.source_bytes)} -> {size(found.store_bytes)} ({growth:+.1f} %)",
+        f"  size      {growth(contents, found.store_bytes)}",
         f"  codecs    {counts(contents.codecs)}",
         f"  formats   {counts(contents.formats)}",
         *given_up(contents, 9),

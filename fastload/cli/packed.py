@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastload.cli.figures import counts, findings, given_up, size
+from fastload.cli.figures import counts, findings, given_up, growth, size
 from fastload.convert import Severity, Summary
 from fastload.convert.names import printable
 from fastload.convert.summary import Contents
@@ -15,7 +15,6 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
     contents, tally = summary.contents, summary.tally
     stores = ", ".join(printable(str(path)) for path in summary.stores)
     about = "about " if summary.dry_run else ""
-    sizes = f"{size(contents.source_bytes)} -> {about}{size(summary.store_bytes)}"
     lines = []
     if summary.published or summary.dry_run:
         photos = f"{contents.photos:,} photos of {printable(summary.source)}"
@@ -25,7 +24,7 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
             else f"{photos} are in {stores}",
             f"  layout   {summary.layout}, {summary.class_count:,} classes"
             + (f", {counts(contents.splits)}" if contents.splits else ""),
-            f"  size     {sizes} ({summary.growth_percent:+.1f} %)",
+            f"  size     {growth(contents, summary.store_bytes, about)}",
             f"  codecs   {counts(contents.codecs)}",
             *given_up(contents, 8),
             *_labels(contents),

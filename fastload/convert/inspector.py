@@ -64,6 +64,7 @@ class Inspection:
             "tile_width": header.tile_width,
             "photos": contents.photos,
             "source_bytes": contents.source_bytes,
+            "label_bytes": contents.label_bytes,
             "record_bytes": contents.record_bytes,
             "store_bytes": self.store_bytes,
             "codecs": contents.codecs,

@@ -27,7 +27,8 @@ class Contents:
 
     Attributes:
         photos: samples.
-        source_bytes: of the original files.
+        source_bytes: of the photos' original files.
+        label_bytes: of label files, and of those that describe the data set.
         record_bytes: of the records (0 where unknown).
         codecs: samples by codec, codec names in lower case.
         formats: samples by the file's format.
@@ -40,6 +41,7 @@ class Contents:
 
     photos: int = 0
     source_bytes: int = 0
+    label_bytes: int = 0
     record_bytes: int = 0
     codecs: dict[str, int] = field(default_factory=dict)
     formats: dict[str, int] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Contents:
         return cls(
             photos=len(store),
             source_bytes=int(column(original_name("source_size", store.column_names)).sum()),
+            label_bytes=_label_bytes(store),
             record_bytes=int(column("length").sum()),
             codecs=_count(column("codec"), lambda code: Codec(code).name.lower()),
             formats=_count(column("format"), lambda code: header.formats[code]),
@@ -70,10 +73,16 @@ class Contents:
             objects=0 if annotations is None else len(annotations.class_ids),
         )
 
+    def growth_percent(self, store_bytes: int) -> float:
+        """How much larger (or smaller) a store of them is than their files."""
+        file_bytes = self.source_bytes + self.label_bytes
+        return 100 * (store_bytes / file_bytes - 1) if file_bytes else 0.0
+
     def __add__(self, other: Contents) -> Contents:
         return Contents(
             self.photos + other.photos,
             self.source_bytes + other.source_bytes,
+            self.label_bytes + other.label_bytes,
             self.record_bytes + other.record_bytes,
             _merge(self.codecs, other.codecs),
             _merge(self.formats, other.formats),
@@ -128,8 +137,7 @@ class Summary:
     @property
     def growth_percent(self) -> float:
         """How much larger (or smaller) the stores are than the original files."""
-        source_bytes = self.contents.source_bytes
-        return 100 * (self.store_bytes / source_bytes - 1) if source_bytes else 0.0
+        return self.contents.growth_percent(self.store_bytes)
 
     def as_json(self) -> dict[str, Any]:
         """The summary for programs; ``--json`` prints it."""
@@ -144,6 +152,7 @@ class Summary:
             "classes": self.class_count,
             "splits": self.contents.splits,
             "source_bytes": self.contents.source_bytes,
+            "label_bytes": self.contents.label_bytes,
             "store_bytes": self.store_bytes,
             "growth_percent": round(self.growth_percent, 3),
             "codecs": self.contents.codecs,
@@ -212,6 +221,14 @@ def unlabelled(store: Samples) -> Iterator[Finding]:
             "photo-without-labels",
             "packed as one of which nothing is known, which is not the same as no objects",
         )
+
+
+def _label_bytes(store: Samples) -> int:
+    header = store.header.annotations
+    if header is None:
+        return 0
+    texts = int(store.column("label_text.offsets")[-1]) if header.label_files else 0
+    return texts + sum(file.size for file in header.files)
 
 
 def _state_name(code: int) -> str:

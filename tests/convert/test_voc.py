@@ -39,6 +39,9 @@ def test_boxes_count_from_zero_and_flags_are_kept(tmp_path: Path) -> None:
     )
     summary, _ = packed(one(tmp_path / "src", xml), tmp_path / "o.lmdb")
     assert summary.contents.splits == {}
+    assert summary.contents.label_bytes == len(xml)
+    photo_bytes = (tmp_path / "src" / "JPEGImages" / "a.jpg").stat().st_size
+    assert summary.contents.growth_percent(2 * (photo_bytes + len(xml))) == 100
     with Store(tmp_path / "o.lmdb") as store:
         assert store.header.class_names == ("cat", "dog")
         assert store.annotations is not None

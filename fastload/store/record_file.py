@@ -36,8 +36,10 @@ class RecordFile:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._count = catalog.header.sample_count
-        self._extents: _Extents | None = None
-        self._rebuilt = False
+        # Apart: a thread that still reads the columns must not put them in the walk's place.
+        self._stated: _Extents | None = None
+        self._walked: _Extents | None = None
+        self._has_walked = False
         # A bit a sample: its body was compared with its checksum. Threads may lose each other's
         # bits, which costs a second comparison and nothing else.
         self._checked = bytearray((self._count + 7) // 8)
@@ -78,16 +80,18 @@ class RecordFile:
         Raises:
             StoreFormatError: neither the columns nor LMDB's tree tells them.
         """
-        if self._extents is None:
+        if self._walked is not None:
+            return self._walked
+        if self._stated is None:
             try:
                 offsets = self._catalog.load(FILE_OFFSET.name, handle)
-                self._extents = offsets, self._catalog.load(LENGTH.name, handle)
+                self._stated = offsets, self._catalog.load(LENGTH.name, handle)
             except StoreFormatError:
                 rebuilt = self._rebuild(handle)
                 if rebuilt is None:
                     raise
                 return rebuilt
-        return self._extents
+        return self._stated
 
     def _read_at(self, extents: _Extents, index: int) -> tuple[bytes, Record]:
         extent = Extent(int(extents[0][index]), int(extents[1][index]))
@@ -104,12 +108,10 @@ class RecordFile:
     def _rebuild(self, handle: FileHandle) -> _Extents | None:
         """The extents as LMDB's tree has them, found once; None where that tree is damaged."""
         with self._locks.setdefault(os.getpid(), threading.Lock()):
-            if not self._rebuilt:
-                self._rebuilt = True
-                found = self._walk(handle)
-                if found is not None:
-                    self._extents = found
-        return self._extents
+            if not self._has_walked:
+                self._has_walked = True
+                self._walked = self._walk(handle)
+        return self._walked
 
     def _walk(self, handle: FileHandle) -> _Extents | None:
         file = self._catalog.file

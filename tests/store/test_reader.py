@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -21,6 +22,7 @@ import pytest
 from fastload.errors import RecordError, StoreClosedError, StoreError, StoreFormatError
 from fastload.records import Codec, encode_record
 from fastload.store import Store, StoreWriter, partial_path, record_file
+from fastload.store.catalog import Catalog
 from fastload.store.columns import PREFIX_BYTES
 from support.children import read_all
 from support.stores import HEADER, PROBLEMS, Sample, add, content, make_samples, pack, split_block
@@ -172,6 +174,30 @@ def test_many_threads_on_a_compacted_copy_walk_once(
         found = list(threads.map(copy.record_bytes, range(len(copy))))
     assert found == [store.record_bytes(index) for index in range(len(store))]
     assert len(walks) == 1
+
+
+def test_a_thread_that_is_late_does_not_bring_back_offsets_that_do_not_hold(
+    store_path: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it reads the columns, another finds out that they are wrong."""
+    environment = lmdb.open(str(store_path), subdir=False, readonly=True, lock=False)
+    environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
+    environment.close()
+    load, others = Catalog.load, []
+
+    def load_late(self: Catalog, name: str, handle: Any) -> Any:
+        if name == "length" and not others:
+            others.append(threading.Thread(target=copy.record_bytes, args=(5,)))
+            others[0].start()
+            others[0].join(60)
+        return load(self, name, handle)
+
+    monkeypatch.setattr(Catalog, "load", load_late)
+    with Store(tmp_path / "copy.lmdb") as copy:
+        assert [copy.record_bytes(index) for index in range(9)] == [
+            store.record_bytes(index) for index in range(9)
+        ]
+    assert others
 
 
 def test_a_damaged_body_is_told_by_index_and_name(own_path: Path, store: Store) -> None:

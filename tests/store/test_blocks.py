@@ -175,7 +175,7 @@ def test_a_compacted_copy_is_read_with_either(store: Store, tmp_path: Path) -> N
             if damage:
                 without_lengths(copy)
             assert [copy.record_bytes(index) for index in range(len(copy))] == expected
-            assert copy._records._rebuilt
+            assert copy._records._has_walked
 
 
 def test_lengths_that_do_not_fill_the_blocks_stop_a_publication(tmp_path: Path) -> None:

@@ -459,7 +459,7 @@ def test_many_tiny_records_in_one_group(path: Path) -> None:
     with Store(path) as store:
         assert store.names[-1:] == ["29999"]
         assert store.record(29_999).body == b"abc"
-        assert not store._records._rebuilt  # the published offsets hold
+        assert not store._records._has_walked  # the published offsets hold
 
 
 LIMITED = """

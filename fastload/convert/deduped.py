@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress
 
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from fastload import _core
 from fastload.convert.budget import ByteBudget, decode_limit_bytes
-from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding, RefusedError, Severity
-from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.ordered import ordered
 from fastload.convert.perceptual import HASH_SIDE, load_perceptual_hash
 from fastload.convert.photo import PhotoPacker
@@ -27,10 +25,10 @@ from fastload.convert.repeats import (
 )
 from fastload.convert.roles import most_held_out
 from fastload.convert.sources import Source, SourceItem
+from fastload.convert.sources.wrapped import WrappedSource
 from fastload.convert.thumbnail import shrunk
 from fastload.errors import SourceError
 from fastload.records import Record, encode_record
-from fastload.store import AnnotationHeader
 
 __all__ = ["DedupedSource", "deduped"]
 
@@ -84,56 +82,19 @@ def deduped(
 
 
 @dataclass(frozen=True)
-class DedupedSource:
-    """A source without some of its photos; see ``Source``.
+class DedupedSource(WrappedSource):
+    """A source without some of its photos.
 
     Attributes:
-        source: it.
         left_out: by (name, split): what is said in the place of a photo.
     """
 
-    source: Source
     left_out: Mapping[Key, Finding]
-
-    @property
-    def layout(self) -> str:
-        """As the source's."""
-        return self.source.layout
-
-    @property
-    def root(self) -> str:
-        """As the source's."""
-        return self.source.root
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """As the source's."""
-        return self.source.class_names
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """As the source's."""
-        return self.source.split_names
 
     @property
     def photo_count(self) -> int:
         """As far as is known; of one split, those left out of others count too."""
         return max(0, self.source.photo_count - len(self.left_out))
-
-    @property
-    def annotations(self) -> AnnotationHeader | None:
-        """As the source's."""
-        return self.source.annotations
-
-    @property
-    def files(self) -> bytes:
-        """As the source's."""
-        return self.source.files
-
-    @property
-    def state(self) -> str:
-        """As the source's: what is left out shows in the items."""
-        return self.source.state
 
     def items(self) -> Iterator[SourceItem | Finding]:
         """The source's, with a note in the place of each photo that is left out."""
@@ -142,28 +103,6 @@ class DedupedSource:
             if isinstance(item, SourceItem):
                 left_out = self.left_out.get((item.name, item.split))
             yield item if left_out is None else left_out
-
-    def read(
-        self, item: SourceItem, max_bytes: int, admit: Callable[[int], object] | None = None
-    ) -> FileBytes:
-        """As the source's."""
-        return self.source.read(item, max_bytes, admit)
-
-    def stamp(self, item: SourceItem) -> tuple[int, int]:
-        """As the source's."""
-        return self.source.stamp(item)
-
-    def status(self, item: SourceItem) -> tuple[int, int, int]:
-        """As the source's."""
-        return self.source.status(item)
-
-    def label(self, item: SourceItem, size: PhotoSize) -> Labelled | None:
-        """As the source's."""
-        return self.source.label(item, size)
-
-    def original(self, name: str) -> FileBytes:
-        """As the source's."""
-        return self.source.original(name)
 
     def select(self, split: int) -> Source:
         """One split; what was left out for another split's sake stays left out."""

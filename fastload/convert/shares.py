@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fastload.convert.files import FileBytes
 from fastload.convert.findings import Finding
-from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.sources import Source, SourceItem
+from fastload.convert.sources.wrapped import WrappedSource
 from fastload.store import AnnotationHeader
 
 __all__ = ["Sharding", "Share", "ShareSource", "plan_shares"]
@@ -112,41 +111,18 @@ def _starts_by_size(source: Source, shard_bytes: int) -> tuple[list[int], int]:
 
 
 @dataclass(frozen=True)
-class ShareSource:
-    """Implements ``Source`` for one share of another; the first has all findings, too.
+class ShareSource(WrappedSource):
+    """One share of a source; the first has all findings, too.
 
     Attached files are not in shards.
     """
 
-    whole: Source
     share: Share
 
-    files: bytes = b""
-
     @property
-    def layout(self) -> str:
-        """Of the whole, as all the following."""
-        return self.whole.layout
-
-    @property
-    def root(self) -> str:
-        """The absolute source folder."""
-        return self.whole.root
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """In the order of class ids."""
-        return self.whole.class_names
-
-    @property
-    def split_names(self) -> tuple[str, ...]:
-        """In the order of split ids."""
-        return self.whole.split_names
-
-    @property
-    def state(self) -> str:
-        """What must not change beside the photos."""
-        return self.whole.state
+    def files(self) -> bytes:
+        """None."""
+        return b""
 
     @property
     def photo_count(self) -> int:
@@ -156,13 +132,13 @@ class ShareSource:
     @property
     def annotations(self) -> AnnotationHeader | None:
         """What the labels are, without the attached files."""
-        annotations = self.whole.annotations
+        annotations = self.source.annotations
         return None if annotations is None else replace(annotations, files=())
 
     def items(self) -> Iterator[SourceItem | Finding]:
         """The share's photos in order."""
         photo = 0
-        for item in self.whole.items():
+        for item in self.source.items():
             if isinstance(item, Finding):
                 if self.share.number == 0:
                     yield item
@@ -171,28 +147,6 @@ class ShareSource:
                 yield item
             photo += 1
 
-    def read(
-        self, item: SourceItem, max_bytes: int, admit: Callable[[int], object] | None = None
-    ) -> FileBytes:
-        """The bytes of the file."""
-        return self.whole.read(item, max_bytes, admit)
-
-    def stamp(self, item: SourceItem) -> tuple[int, int]:
-        """(size, mtime_ns) of the file."""
-        return self.whole.stamp(item)
-
-    def status(self, item: SourceItem) -> tuple[int, int, int]:
-        """(size, mtime_ns, mode) of the file."""
-        return self.whole.status(item)
-
-    def label(self, item: SourceItem, size: PhotoSize) -> Labelled | None:
-        """The photo's labels."""
-        return self.whole.label(item, size)
-
-    def original(self, name: str) -> FileBytes:
-        """What ``unpack`` gives back as ``name``."""
-        return self.whole.original(name)
-
     def select(self, split: int) -> ShareSource:
         """The share of one split's photos."""
-        return replace(self, whole=self.whole.select(split))
+        return replace(self, source=self.source.select(split))

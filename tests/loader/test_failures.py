@@ -17,6 +17,7 @@ from torchvision.datasets import ImageFolder
 from fastload import DataLoader, DecodeError, LMDBDataset, RecordError
 from support.loaders import STILL, assert_same, damage_record, epoch, torch_epoch
 from support.pictures import picture
+from support.stores import compact
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -187,9 +188,7 @@ def test_store_cut_short_meanwhile_is_an_error(photo_store, tmp_path):
 
 def test_compacted_copy_is_read(photo_store, tmp_path, folder):
     """LMDB's compaction moves the records that the store's columns point to."""
-    lmdb = pytest.importorskip("lmdb")
-    with lmdb.open(str(photo_store), subdir=False, readonly=True, lock=False) as environment:
-        environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
+    compact(photo_store, tmp_path / "copy.lmdb")
     dataset = LMDBDataset(tmp_path / "copy.lmdb", STILL)
     assert_same(epoch(DataLoader(dataset, batch_size=5)), torch_epoch(folder, batch_size=5))
 

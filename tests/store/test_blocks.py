@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import lmdb
 import numpy as np
 import pytest
 
@@ -18,7 +17,7 @@ from fastload.store.blocks import BLOCK_BYTES, join_blocks, record_lengths, reco
 from fastload.store.columns import PREFIX_BYTES
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.lmdb_walk import IntegerExtents, integer_extents
-from support.stores import HEADER, Sample, content, pack, split_block
+from support.stores import HEADER, Sample, compact, content, pack, split_block
 
 RECORD = Record(Codec.OTHER, 0, False, 0, 10, 20, 3, b"", b"abc")
 
@@ -166,9 +165,7 @@ def test_a_damaged_header_costs_no_record_outside_its_block(store: Store, place:
 
 def test_a_compacted_copy_is_read_with_either(store: Store, tmp_path: Path) -> None:
     """Blocks have moved; the column of lengths, or else the headers, say where records are."""
-    environment = lmdb.open(str(store.path), subdir=False, readonly=True, lock=False)
-    environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
-    environment.close()
+    compact(store.path, tmp_path / "copy.lmdb")
     expected = [store.record_bytes(index) for index in range(len(store))]
     for damage in (False, True):
         with Store(tmp_path / "copy.lmdb") as copy:

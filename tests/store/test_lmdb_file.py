@@ -16,6 +16,7 @@ from fastload.errors import StoreFormatError
 from fastload.store.lmdb_file import Extent, LmdbFile
 from fastload.store.lmdb_walk import integer_extents, items
 from support.hostile_stores import classic_format
+from support.stores import compact
 
 Opener = Callable[[Path], LmdbFile]
 
@@ -46,13 +47,6 @@ def write(path: Path, name: str, entries: dict[bytes, bytes], *, steps: int = 1)
         with environment.begin(write=True) as transaction:
             for key in keys[step::steps]:
                 transaction.put(key, entries[key], db=database)
-    environment.close()
-
-
-def compact(path: Path, copy: Path) -> None:
-    """A compacting copy by liblmdb itself."""
-    environment = lmdb.open(str(path), subdir=False, lock=False, readonly=True, max_dbs=4)
-    environment.copy(str(copy), compact=True)
     environment.close()
 
 

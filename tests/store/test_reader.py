@@ -25,7 +25,17 @@ from fastload.store import Store, StoreWriter, partial_path, record_file
 from fastload.store.catalog import Catalog
 from fastload.store.columns import PREFIX_BYTES
 from support.children import read_all
-from support.stores import HEADER, PROBLEMS, Sample, add, content, make_samples, pack, split_block
+from support.stores import (
+    HEADER,
+    PROBLEMS,
+    Sample,
+    add,
+    compact,
+    content,
+    make_samples,
+    pack,
+    split_block,
+)
 
 
 @pytest.fixture
@@ -146,9 +156,7 @@ def test_a_compacted_copy_reads_the_same_after_one_walk(
     store_path: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Compaction by lmdb moves pages: the offsets that were published do not hold."""
-    environment = lmdb.open(str(store_path), subdir=False, readonly=True, lock=False)
-    environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
-    environment.close()
+    compact(store_path, tmp_path / "copy.lmdb")
     walks = []
     walk = record_file.integer_extents
     monkeypatch.setattr(
@@ -162,9 +170,7 @@ def test_a_compacted_copy_reads_the_same_after_one_walk(
 def test_many_threads_on_a_compacted_copy_walk_once(
     store_path: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = lmdb.open(str(store_path), subdir=False, readonly=True, lock=False)
-    environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
-    environment.close()
+    compact(store_path, tmp_path / "copy.lmdb")
     walks = []
     walk = record_file.integer_extents
     monkeypatch.setattr(
@@ -180,9 +186,7 @@ def test_a_thread_that_is_late_does_not_bring_back_offsets_that_do_not_hold(
     store_path: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it reads the columns, another finds out that they are wrong."""
-    environment = lmdb.open(str(store_path), subdir=False, readonly=True, lock=False)
-    environment.copy(str(tmp_path / "copy.lmdb"), compact=True)
-    environment.close()
+    compact(store_path, tmp_path / "copy.lmdb")
     load, others = Catalog.load, []
 
     def load_late(self: Catalog, name: str, handle: Any) -> Any:

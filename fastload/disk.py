@@ -6,10 +6,11 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from fastload.errors import NoSpaceError, PackError
 
-__all__ = ["NO_SPACE", "disk_errors", "fsync_folder"]
+__all__ = ["NO_SPACE", "disk_errors", "fsync_folder", "replace_file"]
 
 #: The system's errors where a disk, a quota or a limit on file sizes is full.
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -22,6 +23,21 @@ def fsync_folder(folder: str | os.PathLike[str]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Make a file, or put another in its place: wholly or not at all, also where power is lost.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    fsync_folder(path.parent)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +54,13 @@ class DryStore:
 
     def commit(self, group: Group, position: int) -> None:
         """Add the group's columns, and clear it."""
-        state = self.state
         lengths = np.frombuffer(bytes(group.columns()[LENGTH.name]), "<u8").tolist()
         self._record_bytes += sum(
             _paged(sum(lengths[first:end])) for first, end in block_spans(lengths)
         )
         for name, data in group.columns().items():
             self._data[name] += data
-        self.state = replace(
-            state,
-            sequence=state.sequence + 1,
-            count=state.count + group.count,
-            problems_count=state.problems_count + len(group.problems),
-            position=position,
-            formats=state.formats + tuple(group.new_formats),
-        )
+        self.state = self.state.after(group, position)
         group.clear()
 
     def publication(self) -> DryStore:

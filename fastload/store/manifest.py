@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fastload.disk import fsync_folder
+from fastload.disk import replace_file
 from fastload.errors import StoreFormatError
 from fastload.store.checked_json import load_json
 
@@ -141,13 +141,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    partial = folder / f"{MANIFEST_NAME}.partial"
-    with open(partial, "wb") as file:
-        file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / MANIFEST_NAME)
-    fsync_folder(folder)
+    replace_file(folder / MANIFEST_NAME, manifest.to_json())
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

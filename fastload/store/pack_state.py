@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from fastload.errors import StoreFormatError
 from fastload.store.checked_json import dump_json, load_json
@@ -17,6 +17,9 @@ from fastload.store.header import (
     writer_header_from_json,
     writer_header_to_json,
 )
+
+if TYPE_CHECKING:
+    from fastload.store.group import Group
 
 __all__ = ["PackPlan", "PackState"]
 
@@ -113,6 +116,17 @@ class PackState:
         if not counts_fit or not isinstance(formats, list) or not isinstance(publishing, bool):
             raise StoreFormatError(f"{where}: a packing's state with values that cannot be")
         return cls(**values, formats=tuple(map(str, formats)), publishing=publishing)
+
+    def after(self, group: Group, position: int) -> PackState:
+        """The state once that group is committed, with ``position`` files dealt with."""
+        return replace(
+            self,
+            sequence=self.sequence + 1,
+            count=self.count + group.count,
+            problems_count=self.problems_count + len(group.problems),
+            position=position,
+            formats=self.formats + tuple(group.new_formats),
+        )
 
     def to_header(self, plan: PackPlan, columns: tuple[str, ...]) -> StoreHeader:
         """The header to publish."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from fastload.disk import disk_errors, fsync_folder
@@ -94,17 +93,9 @@ class PartialStore:
         Raises:
             NoSpaceError, PackError: it was not written.
         """
-        state = self.state
-        next_state = replace(
-            state,
-            sequence=state.sequence + 1,
-            count=state.count + group.count,
-            problems_count=state.problems_count + len(group.problems),
-            position=position,
-            formats=state.formats + tuple(group.new_formats),
-        )
+        next_state = self.state.after(group, position)
         try:
-            group.write(self._file, state.count, next_state, self._label_bytes)
+            group.write(self._file, self.state.count, next_state, self._label_bytes)
         except BaseException as error:
             # A signal, or a failure to report: the group may be in the file all the same.
             if not self._is_committed(next_state):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload.convert.findings import Finding, Severity, Tally
+from fastload.convert.findings import Severity, Tally
 from fastload.convert.histograms import SIDE_BINS, Histograms, binned
-from fastload.convert.summary import Contents
+from fastload.convert.summary import Contents, problems_of
 from fastload.store import Store, StoreHeader
 
 __all__ = ["Inspection", "inspect"]
@@ -112,10 +112,7 @@ def inspect(store: str | os.PathLike[str]) -> Inspection:
             sides_quantiles=_quantiles(height, width),
             turned=int(np.count_nonzero(opened.column("orientation") > 1)),
             histograms=Histograms.of(opened),
-            tally=Tally(
-                Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason)
-                for problem in opened.problems
-            ),
+            tally=Tally(problems_of(opened)),
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.near_pairs import MOST_DISTANCE
 from fastload.convert.ordered import available_cores
-from fastload.convert.sources import LAYOUTS, PROFILES
+from fastload.convert.sources import LAYOUTS, PROFILES, Source, find_source
 
 __all__ = [
     "DEDUPE_CHOICES",
@@ -123,3 +124,13 @@ class PackOptions:
             **({"near": self.near} if self.dedupe == "near" else {}),
             **({} if self.format == "original" else {"format": self.format}),
         }
+
+    def open_source(self, path: str | os.PathLike[str]) -> Source:
+        """What is to be packed; raises what ``find_source`` does."""
+        return find_source(
+            path,
+            self.layout,
+            follow_links=self.follow_links,
+            extensions=self.extensions,
+            profile=self.labels,
+        )

@@ -16,7 +16,7 @@ from fastload.convert.options import PackOptions
 from fastload.convert.packing import Packing
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
-from fastload.convert.sources import Source, find_source
+from fastload.convert.sources import Source
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary
 from fastload.convert.targets import check_target, place_of, plan_targets
 from fastload.errors import SourceError
@@ -70,13 +70,7 @@ def pack(
     note = tally.listener(on_finding)
     replaces = options.overwrite or options.update or split_stores
     check_target(source, destination, overwrite=replaces)
-    opened: Source = find_source(
-        source,
-        options.layout,
-        follow_links=options.follow_links,
-        extensions=options.extensions,
-        profile=options.labels,
-    )
+    opened: Source = options.open_source(source)
     check_target(place_of(opened, source), destination, overwrite=replaces)
     with ExitStack() as stack:
         stack.enter_context(quiet_pillow())

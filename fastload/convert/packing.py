@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING
 from fastload.convert.changes import Changes
 from fastload.convert.current import findings_if_current
 from fastload.convert.earlier import EarlierStore
-from fastload.convert.findings import Finding, Severity
+from fastload.convert.findings import Finding
 from fastload.convert.job import PackJob
 from fastload.convert.options import PackOptions
-from fastload.convert.originals import original_columns
+from fastload.convert.pack_header import pack_columns, pack_header
 from fastload.convert.progress import Progress
-from fastload.convert.summary import Contents, misnamed, unlabelled
+from fastload.convert.summary import Contents, misnamed, problems_of, unlabelled
 from fastload.convert.targets import Target
 from fastload.errors import PackError, ResumeError, StoreError
 from fastload.store import (
-    PHOTO_COLUMNS,
     CommittedSamples,
     Store,
     StoreWriter,
-    WriterHeader,
     partial_path,
 )
-from fastload.version import __version__
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -69,7 +66,8 @@ class Packing:
         self.contents = Contents()
         self._options = options
         self._note = note
-        self._header = _header(target, options)
+        split = {"split": target.split} if target.split else {}
+        self._header = pack_header(target.source, options, **split)
         self._listed = False
         self.earlier: EarlierStore | None = None
         self._writer: StoreWriter | None = None
@@ -148,7 +146,7 @@ class Packing:
             return StoreWriter(
                 target.path,
                 self._header,
-                columns=(*PHOTO_COLUMNS, *original_columns(options.content())),
+                columns=pack_columns(options),
                 files=target.source.files,
                 restart=restart,
                 overwrite=options.overwrite or options.update,
@@ -207,10 +205,8 @@ class Packing:
             writer.publish()
         with Store(self.target.path) as store:
             if not self._listed:  # its problems are news
-                for problem in store.problems:
-                    self._note(
-                        Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason)
-                    )
+                for finding in problems_of(store):
+                    self._note(finding)
             self._tell(store)
             self.contents = Contents.of(store)
         self.store_bytes = self.target.path.stat().st_size
@@ -233,19 +229,3 @@ class Packing:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _header(target: Target, options: PackOptions) -> WriterHeader:
-    source = target.source
-    return WriterHeader(
-        class_names=source.class_names,
-        split_names=source.split_names,
-        source=source.root,
-        created_by=f"fastload {__version__}",
-        options={
-            **options.content(),
-            **({"split": target.split} if target.split else {}),
-            **({"source_state": source.state} if source.state else {}),
-        },
-        annotations=source.annotations,
-    )

@@ -17,7 +17,7 @@ from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.shard_job import MadeShard, make_shard
 from fastload.convert.shares import Share
-from fastload.convert.sources import Source, find_source
+from fastload.convert.sources import Source
 from fastload.errors import FastloadError, MissingLibraryError, PackError
 
 __all__ = ["make_on_ray", "pack_share"]
@@ -83,13 +83,7 @@ def pack_share(
 @lru_cache(maxsize=1)
 def _open(source: str, options: PackOptions, _run: str) -> Source:
     """Listed once for all of a run's tasks that a worker is given."""
-    return find_source(
-        source,
-        options.layout,
-        follow_links=options.follow_links,
-        extensions=options.extensions,
-        profile=options.labels,
-    )
+    return options.open_source(source)
 
 
 def _results(

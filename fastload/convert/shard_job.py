@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.job import PackJob
 from fastload.convert.options import PackOptions
-from fastload.convert.originals import original_columns, original_name
+from fastload.convert.originals import original_name
+from fastload.convert.pack_header import pack_columns, pack_header
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.shares import Share, ShareSource
 from fastload.convert.sources import Source, SourceItem
 from fastload.convert.verifier import verify
-from fastload.disk import fsync_folder
+from fastload.disk import replace_file
 from fastload.errors import PackError, ResumeError, StoreFormatError
-from fastload.store import PHOTO_COLUMNS, Store, StoreHeader, StoreWriter, WriterHeader
+from fastload.store import Store, StoreHeader, StoreWriter, WriterHeader
 from fastload.store.manifest import Shard, file_sha256
-from fastload.version import __version__
 
-__all__ = ["MadeShard", "forget_done", "make_shard", "whole_header"]
+__all__ = ["MadeShard", "forget_done", "make_shard"]
 
 #: Beside a shard's file, while others are still to be made: its entry in the manifest.
 _DONE = ".done"
@@ -43,21 +42,6 @@ class MadeShard:
     photos: int
     source_bytes: int
     listed: bool
-
-
-def whole_header(source: Source, options: PackOptions) -> WriterHeader:
-    """What all shards together say of themselves."""
-    return WriterHeader(
-        class_names=source.class_names,
-        split_names=source.split_names,
-        source=source.root,
-        created_by=f"fastload {__version__}",
-        options={
-            **({"source_state": source.state} if source.state else {}),
-            **options.content(),
-        },
-        annotations=source.annotations,
-    )
 
 
 def make_shard(
@@ -86,11 +70,7 @@ def make_shard(
         if shard is None:
             shard = _checked(path, done, options, shown)
         return MadeShard(shard, 0, 0, listed=False)
-    with StoreWriter(
-        path,
-        _header(part, options),
-        columns=(*PHOTO_COLUMNS, *original_columns(options.content())),
-    ) as writer:
+    with StoreWriter(path, _header(part, options), columns=pack_columns(options)) as writer:
         job = PackJob(part, writer, options, note)
         listed = job.run(shown)
         writer.publish()
@@ -104,8 +84,7 @@ def forget_done(folder: Path) -> None:
 
 
 def _header(part: ShareSource, options: PackOptions) -> WriterHeader:
-    header = whole_header(part, options)
-    return replace(header, options={**header.options, "share": str(part.share)})
+    return pack_header(part, options, share=str(part.share))
 
 
 def _check_fits(path: Path, part: ShareSource, options: PackOptions) -> None:
@@ -166,13 +145,7 @@ def _checked(path: Path, done: Path, options: PackOptions, progress: Progress) -
             store_id=store.header.store_id,
             content_hash=report.content_hash,
         )
-    partial = done.with_name(done.name + ".partial")
-    with open(partial, "w", encoding="ascii") as file:
-        json.dump(asdict(shard), file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(done)
-    fsync_folder(done.parent)
+    replace_file(done, json.dumps(asdict(shard)).encode("ascii"))
     return shard
 
 

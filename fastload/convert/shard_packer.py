@@ -16,19 +16,21 @@ from numpy.typing import NDArray
 from fastload import _core
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.options import PackOptions
+from fastload.convert.pack_header import pack_header
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress
-from fastload.convert.shard_job import MadeShard, forget_done, make_shard, whole_header
+from fastload.convert.shard_job import MadeShard, forget_done, make_shard
 from fastload.convert.shares import Sharding, Share, plan_shares
-from fastload.convert.sources import Source, SourceItem, find_source
+from fastload.convert.sources import Source, SourceItem
 from fastload.convert.summary import (
     Contents,
     ProblemsFoundError,
     Summary,
     misnamed,
+    problems_of,
     unlabelled,
 )
-from fastload.convert.targets import exists_error, is_inside, place_of
+from fastload.convert.targets import check_place, exists_error, place_of
 from fastload.disk import fsync_folder
 from fastload.errors import PackError, ResumeError, SourceError
 from fastload.store import Store, StoreHeader, WriterHeader, partial_path
@@ -102,7 +104,7 @@ def pack_shards(
     note = tally.listener(on_finding)
     path = Path(os.path.abspath(destination))
     _check_folder(path, source, overwrite=options.overwrite)
-    opened = _open(source, options)
+    opened = options.open_source(source)
     _check_folder(path, place_of(opened, source), overwrite=options.overwrite)
     folder = partial_path(path)
     if options.restart and folder.exists():
@@ -119,7 +121,7 @@ def pack_shards(
     refused = options.strict and tally.count(Severity.PROBLEM) > 0
     contents, store_bytes = Contents(photos=photos), 0
     if not refused:
-        _finish(folder, opened, shares, whole_header(opened, options), [one.shard for one in made])
+        _finish(folder, opened, shares, pack_header(opened, options), [one.shard for one in made])
         _rename(folder, path)
         with Store(path) as store:
             contents, store_bytes = Contents.of(store), store.store_bytes
@@ -145,13 +147,7 @@ def pack_shards(
 
 def _check_folder(path: Path, source: AnyPath, *, overwrite: bool) -> None:
     """Refuses a destination that cannot be, before the source is listed."""
-    if not path.parent.is_dir():
-        raise PackError(f"{path.parent}: no such folder; make it first")
-    if is_inside(path, source):
-        raise SourceError(
-            f"{path}: lies inside the source folder {os.path.realpath(source)}, in which nothing "
-            "is written; choose a place outside it"
-        )
+    check_place(path, source)
     if path.is_dir():
         taken = (path / MANIFEST_NAME).exists()
         if any(path.iterdir()) and not (overwrite and taken):
@@ -165,16 +161,6 @@ def _check_folder(path: Path, source: AnyPath, *, overwrite: bool) -> None:
             )
     elif os.path.lexists(path):
         raise PackError(f"{path}: expected a folder's name for shards, found a file")
-
-
-def _open(source: AnyPath, options: PackOptions) -> Source:
-    return find_source(
-        source,
-        options.layout,
-        follow_links=options.follow_links,
-        extensions=options.extensions,
-        profile=options.labels,
-    )
 
 
 def _make(
@@ -204,8 +190,8 @@ def _tell_problems(
     for one in made:
         if not one.listed:
             with Store(folder / one.shard.name) as store:
-                for problem in store.problems:
-                    note(Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason))
+                for finding in problems_of(store):
+                    note(finding)
 
 
 def _finish(

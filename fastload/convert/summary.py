@@ -16,9 +16,9 @@ from fastload.convert.originals import original_name, reduced_photos
 from fastload.convert.sniff import format_by_extension
 from fastload.errors import PackError
 from fastload.records import Codec
-from fastload.store import NO_SPLIT, LabelState
+from fastload.store import NO_SPLIT, LabelState, Store
 
-__all__ = ["Contents", "ProblemsFoundError", "Summary", "misnamed", "unlabelled"]
+__all__ = ["Contents", "ProblemsFoundError", "Summary", "misnamed", "problems_of", "unlabelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,12 @@ class ProblemsFoundError(PackError):
             "rest, with --restart it packs again what was mended"
         )
         self.summary = summary
+
+
+def problems_of(store: Store) -> Iterator[Finding]:
+    """What could not be packed, as the store says."""
+    for problem in store.problems:
+        yield Finding(problem.path, Severity.PROBLEM, problem.kind, problem.reason)
 
 
 def misnamed(store: Samples) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from fastload.convert.sources.webdataset import expand, is_pattern
 from fastload.errors import PackError, SourceError
 from fastload.store import partial_path
 
-__all__ = ["Target", "check_target", "is_inside", "place_of", "plan_targets"]
+__all__ = ["Target", "check_place", "check_target", "is_inside", "place_of", "plan_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,18 @@ def check_target(
             f"{path}: expected a file's name for the store, found a folder; "
             f"name a file in it, such as {path / 'photos.lmdb'}"
         )
+    check_place(path, source)
+    if path.exists() and not overwrite:
+        raise exists_error(path, or_update=True)
+
+
+def check_place(path: Path, source: str | os.PathLike[str]) -> None:
+    """Refuses a place that is not there, or that is the source's.
+
+    Raises:
+        PackError: its folder is missing.
+        SourceError: it lies inside the source, in which nothing is ever written.
+    """
     if not path.parent.is_dir():
         raise PackError(f"{path.parent}: no such folder; make it first")
     if is_inside(path, source):
@@ -57,8 +69,6 @@ def check_target(
             f"{path}: lies inside the source folder {os.path.realpath(source)}, in which nothing "
             "is written; choose a place outside it"
         )
-    if path.exists() and not overwrite:
-        raise exists_error(path, or_update=True)
 
 
 def place_of(source: Source, named: str | os.PathLike[str]) -> str | os.PathLike[str]:

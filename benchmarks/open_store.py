@@ -4,15 +4,13 @@ Makes a genuine store of ``--samples`` raw pictures of one pixel (through StoreW
 it in fresh processes, touches a name and a column, reads records, and checks what it read. Memory
 is RssAnon: pages that the process owns, not pages of the file that the kernel maps and may drop.
 
-    python benchmarks/open_store.py --samples 1000000 --repeat 5
+    python benchmarks/open_store.py --samples 1000000 --repeat 5 [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from _support import machine, report
 
 from fastload import Store, StoreWriter, __version__
 from fastload.records import Codec, Record
@@ -98,11 +97,14 @@ def measure(path: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make, measure in fresh processes, print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    """Make, measure in fresh processes, report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to make the store (default: temporary)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -117,28 +119,32 @@ def main() -> None:
             result = subprocess.run(command, check=True, capture_output=True, text=True)
             runs.append(json.loads(result.stdout))
         store_bytes = path.stat().st_size
-
-    def median(key: str) -> float:
-        return statistics.median(run[key] for run in runs)
-
-    opened = [run["open_milliseconds"] for run in runs]
-    report = {
-        "benchmark": "open_store",
-        "samples": options.samples,
-        "store_bytes": store_bytes,
-        "pack_seconds": round(packed_seconds, 2),
-        "open_milliseconds": round(median("open_milliseconds"), 3),
-        "open_milliseconds_spread": [round(min(opened), 3), round(max(opened), 3)],
-        "first_name_and_column_milliseconds": round(
-            median("first_name_and_column_milliseconds"), 3
-        ),
-        "anonymous_bytes_per_sample": round(median("anonymous_bytes") / options.samples, 3),
-        "repeat": options.repeat,
-        "fastload": __version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
-    }
-    print(json.dumps(report, indent=2))
+    for run in runs:
+        run["anonymous_bytes_a_sample"] = run.pop("anonymous_bytes") / options.samples
+    report.table(
+        f"{options.samples:,} samples in {store_bytes:,} bytes, packed in {packed_seconds:.1f} s; "
+        f"{options.repeat} processes",
+        ["", "median", "least", "most"],
+        [
+            [key.replace("_", " "), *(f"{pick([run[key] for run in runs]):.3f}"
+                                      for pick in (statistics.median, min, max))]
+            for key in runs[0] if key != "samples"
+        ],
+    )  # fmt: skip
+    if options.json:
+        report.write_json(
+            options.json,
+            {
+                "benchmark": "open_store",
+                "machine": machine.machine(),
+                "versions": machine.versions("fastload", "numpy", "lmdb"),
+                "commit": machine.commit(Path(__file__).parent),
+                "samples": options.samples,
+                "store_bytes": store_bytes,
+                "pack_seconds": packed_seconds,
+                "runs": runs,
+            },
+        )
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ def test_interrupt_while_waiting(photo_store):
     program = PROGRAM + (
         "import time\n"
         "from fastload.engine.pictures import StorePictures\n"
-        "StorePictures.open = lambda self, index: time.sleep(3)\n"
+        "StorePictures.open = lambda self, index: time.sleep(1)\n"
         "print('ready', flush=True)\n"
         "while True:\n"
         "    for batch in loader: pass\n"

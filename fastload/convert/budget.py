@@ -28,7 +28,8 @@ class ByteBudget:
         self._held = 0
         self._next_ticket = 0
         self._cancelled = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # taken several times a photo: as such, in C
+        self._changed = threading.Condition(self._lock)
 
     def acquire(self, count: int, ticket: int | None = None) -> None:
         """Take ``count`` bytes, waiting for them if need be.
@@ -36,7 +37,7 @@ class ByteBudget:
         Raises:
             GivenUpError: ``cancel`` was called.
         """
-        with self._changed:
+        with self._lock:
             while not self._cancelled and not (
                 self._held + count <= self._limit or not self._held or ticket == self._next_ticket
             ):
@@ -47,7 +48,7 @@ class ByteBudget:
 
     def release(self, count: int, next_ticket: int | None = None) -> None:
         """Give ``count`` bytes back; ``next_ticket``, where given, is let in next."""
-        with self._changed:
+        with self._lock:
             self._held -= count
             if next_ticket is not None:
                 self._next_ticket = next_ticket
@@ -55,7 +56,7 @@ class ByteBudget:
 
     def cancel(self) -> None:
         """Wake everyone who waits, with ``GivenUpError``."""
-        with self._changed:
+        with self._lock:
             self._cancelled = True
             self._changed.notify_all()
 

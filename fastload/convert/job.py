@@ -33,7 +33,7 @@ GROUP_SECONDS = 2.0
 # Files read and records made that wait for their turn.
 HELD_BYTES = 256 << 20
 # Work goes on while a group is committed: a few hundred photos a core pass in that time.
-WINDOW_A_WORKER = 128
+WINDOW_A_WORKER = 256
 
 Outcome = tuple[FileBytes, PackedPhoto, Labelled | None] | Finding
 
@@ -203,8 +203,10 @@ class PackJob:
             ) from error
         # Held already; those behind wait until there is room for what was not admitted.
         more = _held_bytes(file, photo, labelled) - held
-        self._held.acquire(max(more, 0), ticket)
-        self._held.release(max(-more, 0))
+        if more > 0:
+            self._held.acquire(more, ticket)
+        elif more < 0:
+            self._held.release(-more)
         return file, photo, labelled
 
     def _unchanged(self, item: SourceItem) -> tuple[FileBytes, PackedPhoto] | None:

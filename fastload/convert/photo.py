@@ -98,7 +98,10 @@ class PhotoPacker:
         self._quality = quality
         self._raw = raw
         self._budget = decode_budget
-        Image.init()  # loads Pillow's plugins once, here, rather than in several threads
+        # Loads Pillow's plugins once, here, rather than in several threads; the common ones first,
+        # as Image.open does: else it would try some others on each JPEG.
+        Image.preinit()
+        Image.init()
 
     def pack(self, data: bytes) -> PackedPhoto:
         """The record of the photo in the file ``data``.
@@ -115,15 +118,18 @@ class PhotoPacker:
                 _guarded(image.load)  # it may turn a TIFF upright
                 width, height = image.size
             original = Original(len(data), _core.xxh3_128(data), height, width)
+            content_hash = original.content_hash
             if 0 < self._max_side < max(height, width):
                 data, image = self._reduced(data, image)
+                content_hash = _core.xxh3_128(data)
             if self._raw:
                 return _pixels(image, original)
             if image.format in ("JPEG", "MPO"):
-                photo = self._jpeg(data, image.format, original)
-                if photo is not None:
-                    return photo
-            return _other(data, image, original)
+                found = self._jpeg(data)
+                if found is not None:
+                    record, warning_count = found
+                    return PackedPhoto(record, image.format, warning_count, content_hash, original)
+            return _other(data, image, content_hash, original)
 
     def _reduced(self, data: bytes, image: Image.Image) -> tuple[bytes, Image.Image]:
         """The photo at a smaller size: its file, and the image of that."""
@@ -135,20 +141,19 @@ class PhotoPacker:
         data = _guarded(lambda: encoded(smaller, self._quality))
         return data, _open(data)
 
-    def _jpeg(self, data: bytes, format_name: str, original: Original) -> PackedPhoto | None:
-        """The photo as the core can decode it, or None where only Pillow may be able to."""
+    def _jpeg(self, data: bytes) -> tuple[Record, int] | None:
+        """The photo as the core can decode it, and its warnings; None where only Pillow may."""
         try:
             header = _core.jpeg_header(data)
             record = self._tiles(data, header)
-            warning_count = 0
-            if record is None:
-                warning_count, height, width = _core.jpeg_check(data)
-                record = _own_bytes(data, header, height, width)
+            if record is not None:
+                return record, 0
+            warning_count, height, width = _core.jpeg_check(data)
+            return _own_bytes(data, header, height, width), warning_count
         except LimitError as error:
             raise RefusedError("limit", str(error)) from None
         except DecodeError:
             return None
-        return PackedPhoto(record, format_name, warning_count, _core.xxh3_128(data), original)
 
     def _tiles(self, data: bytes, header: _core.JpegHeader) -> Record | None:
         if not self._tile:
@@ -201,7 +206,7 @@ def _pixels(image: Image.Image, original: Original) -> PackedPhoto:
     return PackedPhoto(record, format_name, 0, original.content_hash, original)
 
 
-def _other(data: bytes, image: Image.Image, original: Original) -> PackedPhoto:
+def _other(data: bytes, image: Image.Image, content_hash: bytes, original: Original) -> PackedPhoto:
     """The photo as Pillow decodes it, proved by decoding it."""
     format_name = image.format or "unknown"
     converted = _guarded(lambda: image.convert("RGB"))
@@ -209,7 +214,7 @@ def _other(data: bytes, image: Image.Image, original: Original) -> PackedPhoto:
     width, height = converted.size
     gray = image.mode in ("1", "L")
     record = Record(Codec.OTHER, orientation, gray, 0, height, width, len(data), b"", data)
-    return PackedPhoto(record, format_name, 0, _core.xxh3_128(data), original)
+    return PackedPhoto(record, format_name, 0, content_hash, original)
 
 
 def _orientation(image: Image.Image) -> int:

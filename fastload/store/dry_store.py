@@ -54,12 +54,13 @@ class DryStore:
 
     def commit(self, group: Group, position: int) -> None:
         """Add the group's columns, and clear it."""
-        lengths = np.frombuffer(bytes(group.columns()[LENGTH.name]), "<u8").tolist()
-        self._record_bytes += sum(
-            _paged(sum(lengths[first:end])) for first, end in block_spans(lengths)
-        )
-        for name, data in group.columns().items():
+        for name, data in group.columns():
             self._data[name] += data
+            if name == LENGTH.name:
+                lengths = np.frombuffer(data, "<u8").tolist()
+                self._record_bytes += sum(
+                    _paged(sum(lengths[first:end])) for first, end in block_spans(lengths)
+                )
         self.state = self.state.after(group, position)
         group.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fastload.errors import PackError
 from fastload.records import Buffer, Record, record_parts, renumbered_parts
@@ -16,13 +16,9 @@ from fastload.store.labels import SampleLabels
 from fastload.store.names import name_bytes
 from fastload.store.pack_file import PackFile, Transaction
 from fastload.store.pack_state import PackState
-from fastload.store.pending import (
-    NAME_COLUMNS,
-    PROBLEMS_CHUNKS,
-    ColumnBuffer,
-    chunk_key,
-)
+from fastload.store.pending import NAME_COLUMNS, PROBLEMS_CHUNKS, chunk_key
 from fastload.store.problem import Problem, dump_problems
+from fastload.store.sample_rows import SampleRows
 
 __all__ = ["Group"]
 
@@ -40,16 +36,17 @@ class Group:
 
     def __init__(self, columns: Sequence[ColumnSpec], header: WriterHeader) -> None:
         self._header = header
-        self._buffers = {
-            spec.name: ColumnBuffer(spec) for spec in (*columns, LENGTH, *NAME_COLUMNS)
-        }
+        name_sizes, name_texts = NAME_COLUMNS
+        self._specs = (*columns, LENGTH, name_sizes, name_texts)
+        self._rows = SampleRows(self._specs[:-1])
+        self._names = bytearray()
         annotations = header.annotations
         has_labels = annotations is not None and (annotations.objects or annotations.label_files)
         self._labels = LabelEncoder(annotations) if annotations and has_labels else None
-        self._label_buffers = (
+        self._label_data = (
             {}
             if annotations is None
-            else {spec.name: ColumnBuffer(spec) for spec in label_columns(annotations)}
+            else {spec.name: bytearray() for spec in label_columns(annotations)}
         )
         self._records: list[tuple[Buffer, Buffer]] = []
         self.record_bytes = 0
@@ -102,7 +99,7 @@ class Group:
             else renumbered_parts(encoded, index)
         )
         length = sum(map(len, parts))
-        row: dict[str, object] = {
+        row_values = {
             **values,
             **extra,
             "format": formats.index(format_name),
@@ -111,27 +108,21 @@ class Group:
         }
         if len(formats) > MAX_NAMES:
             raise ValueError(f"format: expected at most {MAX_NAMES} of them, found {format_name!r}")
-        unknown = set(extra) - set(self._buffers) or set(extra) & set(values)
-        missing = set(self._buffers) - set(row) - {"names.bytes"}
-        if unknown or missing:
+        if row_values.keys() != self._rows.names or not extra.keys().isdisjoint(values):
+            unknown = (extra.keys() - self._rows.names) | (extra.keys() & values.keys())
             raise ValueError(
                 f"extra: expected values of the store's further columns; not among them: "
-                f"{sorted(unknown)}, missing: {sorted(missing)}"
+                f"{sorted(unknown)}, missing: {sorted(self._rows.names - row_values.keys())}"
             )
-        items = {
-            column: buffer.encode(row[column])
-            for column, buffer in self._buffers.items()
-            if column != "names.bytes"
-        }
-        items["names.bytes"] = encoded_name
+        row = self._rows.encode(row_values)
         if self._labels is None and labels is not None:
             raise ValueError("labels: expected none, as the header has no annotations of objects")
         encoded_labels = self._labels.encode(labels or SampleLabels()) if self._labels else {}
         # Nothing below can fail.
-        for column, item in items.items():
-            self._buffers[column].data += item
+        self._rows.add(row)
+        self._names += encoded_name
         for column, item in encoded_labels.items():
-            self._label_buffers[column].data += item
+            self._label_data[column] += item
         self._records.append(parts)
         self.record_bytes += length + sum(map(len, encoded_labels.values()))
         self.new_formats = formats[len(known_formats) :]
@@ -148,15 +139,12 @@ class Group:
         ``label_bytes`` are the committed bytes of each label column.
         """
         chunks = {
-            chunk_key(name, state.sequence): seal(bytes(data))
-            for name, data in self.columns().items()
-            if data
+            chunk_key(name, state.sequence): seal(data) for name, data in self.columns() if data
         }
         if self.problems:
             problems = seal(dump_problems(self.problems))
             chunks[chunk_key(PROBLEMS_CHUNKS, state.sequence)] = problems
-        sizes = {name: state.count * buffer.spec.item_bytes
-                 for name, buffer in self._buffers.items()}  # fmt: skip
+        sizes = {spec.name: state.count * spec.item_bytes for spec in self._specs}
         for name, added in self.label_bytes().items():
             sizes[name] = (label_bytes or {}).get(name, 0) + added
         for name, size in sizes.items():
@@ -175,15 +163,18 @@ class Group:
 
         file.transact(put_all, self.record_bytes + sum(map(len, chunks.values())))
 
-    def columns(self) -> dict[str, bytearray]:
-        """What waits for each column."""
-        return {n: buffer.data for n, buffer in {**self._buffers, **self._label_buffers}.items()}
+    def columns(self) -> Iterator[tuple[str, bytes]]:
+        """``(name, data)`` of what waits for each column."""
+        yield from self._rows.columns()
+        yield NAME_COLUMNS[1].name, bytes(self._names)
+        for name, data in self._label_data.items():
+            yield name, bytes(data)
 
     def label_bytes(self) -> dict[str, int]:
         """Bytes that wait for each label column; offsets count as what they will take."""
         return {
-            name: len(buffer.data) * (2 if name.endswith(".sizes") else 1)
-            for name, buffer in self._label_buffers.items()
+            name: len(data) * (2 if name.endswith(".sizes") else 1)
+            for name, data in self._label_data.items()
         }
 
     def clear(self) -> None:
@@ -192,5 +183,6 @@ class Group:
         self.record_bytes = 0
         self.problems.clear()
         self.new_formats = []
-        for buffer in (*self._buffers.values(), *self._label_buffers.values()):
-            buffer.data = bytearray()
+        self._rows.clear()
+        self._names = bytearray()
+        self._label_data = {name: bytearray() for name in self._label_data}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from fastload.store.header import SEAL_BYTES, unseal
 from fastload.store.lmdb_file import LmdbFile
 from fastload.store.lmdb_walk import items
 
-__all__ = ["NAME_COLUMNS", "PROBLEMS_CHUNKS", "ColumnBuffer", "PendingChunks", "chunk_key"]
+__all__ = ["NAME_COLUMNS", "PROBLEMS_CHUNKS", "PendingChunks", "chunk_key"]
 
 #: Names wait as sizes, and become offsets when all are known.
 NAME_COLUMNS: tuple[ColumnSpec, ...] = (
@@ -25,49 +24,11 @@ NAME_COLUMNS: tuple[ColumnSpec, ...] = (
 )
 #: "!" cannot stand in a column's name.
 PROBLEMS_CHUNKS = "!problems"
-#: NumPy's own letters mean other sizes to struct.
-_STRUCT_CODES = {"u": {1: "B", 2: "H", 4: "I", 8: "Q"}, "i": {1: "b", 2: "h", 4: "i", 8: "q"}}
-_STRUCT_CODES["f"] = {2: "e", 4: "f", 8: "d"}
 
 
 def chunk_key(name: str, transaction: int) -> bytes:
     """Sorts by column, then in the order of commits."""
     return f"{name}/{transaction:016x}".encode("ascii")
-
-
-class ColumnBuffer:
-    """One column's values of the group that waits for a commit."""
-
-    def __init__(self, spec: ColumnSpec) -> None:
-        self.spec = spec
-        self._dtype = np.dtype(spec.dtype).newbyteorder("<")
-        # struct refuses what does not fit, and costs a scalar a tenth of what NumPy would.
-        code = _STRUCT_CODES[self._dtype.kind][self._dtype.itemsize]
-        self._scalar = struct.Struct("<" + code) if not spec.item_shape else None
-        self.data = bytearray()
-
-    def encode(self, value: object) -> bytes:
-        """One sample's value as bytes; ValueError where it does not fit."""
-        spec = self.spec
-        try:
-            if self._scalar is not None:
-                return self._scalar.pack(value)
-            if isinstance(value, bytes):
-                items = np.frombuffer(value, self._dtype).reshape(spec.item_shape)
-            else:
-                items = np.asarray(value)
-            converted = items.astype(self._dtype)
-            # Integers must arrive as they are; floats may be rounded to the column's width.
-            changed = self._dtype.kind in "iu" and bool(np.any(converted != items))
-            if items.shape == spec.item_shape and not changed:
-                return converted.tobytes()
-            found = f"{items.dtype} {items.shape}"
-        except (struct.error, ValueError, TypeError, OverflowError) as error:
-            found = str(error)
-        raise ValueError(
-            f"column {spec.name}: expected {spec.dtype} {spec.item_shape}, found {value!r:.80} "
-            f"({found})"
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 // The engine without an interpreter, made for ThreadSanitizer: batches from several threads,
-// cancelling, the external lane, closing in the middle, a cache of samples that others damage.
-// Exits with 1 where a batch is wrong.
+// cancelling, the external lane, closing in the middle, a cache of samples that others damage,
+// parts of a joined source that come and go. Exits with 1 where a batch is wrong.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 
 #include "engine.h"
 #include "hash.h"
+#include "joined_source.h"
 
 using namespace fastload;
 
@@ -223,10 +224,56 @@ void run_cached(int threads, std::uint64_t slots) {
   close(file);
 }
 
+// Shards that are brought and dropped while batches of all of them are read; whose shard is away
+// comes by the external lane.
+void run_joined(int threads) {
+  constexpr std::uint32_t part_count = 3;
+  std::vector<std::uint32_t> parts;
+  std::vector<std::uint32_t> places;
+  for (std::uint32_t i = 0; i < samples; ++i) {
+    parts.push_back(i % part_count);
+    places.push_back(i);
+  }
+  const auto joined =
+      std::make_shared<JoinedSource>(parts, places, std::vector<std::uint64_t>(samples));
+  const auto small = std::make_shared<StoreSource>(temporary_file(), std::vector<std::uint64_t>{},
+                                                   std::vector<std::uint64_t>{});
+  expect(!joined->attach(part_count, make_source()), "there is no such part");
+  expect(!joined->attach(0, small), "a part has all its samples");
+  Engine engine(threads);
+  std::thread server([&] { serve_external(engine); });
+  std::atomic<bool> moving{true};
+  std::thread mover([&] {
+    const auto whole = make_source();
+    for (std::uint32_t n = 0; moving.load(); ++n) {
+      expect(joined->attach(n % part_count, n % 2 == 0 ? whole : nullptr), "moving a part");
+      std::this_thread::yield();
+    }
+  });
+  std::vector<std::thread> users;
+  for (int user = 0; user < 2; ++user) {
+    users.emplace_back([&, user] {
+      const auto recipe = make_recipe();
+      for (std::size_t n = 0; n < 60; ++n) {
+        const auto batch = engine.submit(request(joined, recipe, 7 * n, 1 + n % 32, user));
+        while (!engine.wait(*batch, 50)) {
+        }
+        check(*batch);
+      }
+    });
+  }
+  for (std::thread& user : users) user.join();
+  moving.store(false);
+  mover.join();
+  engine.close();
+  server.join();
+}
+
 }  // namespace
 
 int main() {
   for (const int threads : {0, 1, 4}) run(threads);
+  for (const int threads : {0, 1, 4}) run_joined(threads);
   for (const int threads : {0, 1, 4}) {
     for (const std::uint64_t slots : {0, 20, 1000}) run_cached(threads, slots);
   }

@@ -111,6 +111,11 @@ class StorePictures:
         """Nothing: the store is here."""
 
     @property
+    def lengths(self) -> NDArray[np.uint64]:
+        """Bytes of each record, [N]."""
+        return self.store.column("length")
+
+    @property
     def identity(self) -> str:
         """The packing's own number; copies of the store have it too."""
         return f"store {self.store.header.store_id}, {len(self.store)} records"

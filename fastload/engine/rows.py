@@ -14,6 +14,7 @@ from torch.utils.data import ConcatDataset, Subset
 
 from fastload import _core
 from fastload.dataset import LMDBDataset
+from fastload.engine.joined_pictures import JoinedPictures
 from fastload.engine.pictures import FilePictures, Pictures, StorePictures
 from fastload.engine.shard_pictures import ShardPictures
 from fastload.store import Store
@@ -201,11 +202,20 @@ def _join(parts: list[Pictures]) -> tuple[Pictures, list[int]]:
     if len(files) == len(parts):
         starts = np.cumsum([0, *(len(part.paths) for part in files)]).tolist()
         return FilePictures([path for part in files for path in part.paths]), starts[:-1]
-    stores = [part.store for part in parts if isinstance(part, StorePictures)]
-    ids = {(store.path, store.header.store_id) for store in stores}
-    if len(stores) == len(parts) and len(ids) == 1:
+    stores = [part for part in parts if isinstance(part, StorePictures | JoinedPictures)]
+    if len(stores) < len(parts):
+        raise NotLowerable("a ConcatDataset of stores and folders")
+    keys = [
+        (part.store.location, part.store.header.store_id) if isinstance(part, StorePictures)
+        else id(part)
+        for part in stores
+    ]  # fmt: skip
+    distinct = dict(zip(keys, stores, strict=True))  # one store may be there several times
+    if len(distinct) == 1:
         return parts[0], [0] * len(parts)
-    raise NotLowerable("a ConcatDataset of several stores, or of a store and a folder")
+    joined = JoinedPictures(list(distinct.values()))
+    starts = dict(zip(distinct, joined.starts.tolist(), strict=True))
+    return joined, [starts[key] for key in keys]
 
 
 def as_integers(values: Sequence[Any] | NDArray[Any] | torch.Tensor) -> NDArray[np.int64]:

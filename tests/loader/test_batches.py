@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ from torch.utils.data import (
 )
 from torchvision import transforms
 
-from fastload import DataLoader, LMDBDataset
-from support.loaders import STILL, assert_same, epoch, torch_epoch
+from fastload import DataLoader, LMDBDataset, RecordError
+from support.loaders import STILL, assert_same, damage_record, epoch, torch_epoch
 
 pytestmark = [pytest.mark.pillow, pytest.mark.exact_pillow]
 
@@ -154,6 +155,56 @@ def test_concatenation_of_folders(photo_folder):
 
     parts = [ImageFolder(str(photo_folder), STILL) for _ in range(2)]
     compare(ConcatDataset(parts), ConcatDataset(parts), batch_size=7, shuffle=True)
+
+
+@pytest.fixture(scope="module")
+def reversed_stores(
+    photo_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The photos under other names, which turn their order round: a store, and one of shards."""
+    from fastload.convert import PackOptions, pack
+    from fastload.convert.shard_packer import pack_shards
+    from fastload.convert.shares import Sharding
+
+    root = tmp_path_factory.mktemp("reversed")
+    for number, path in enumerate(sorted(photo_folder.rglob("*.*"))):
+        link = root / "files" / path.parent.name / f"{99 - number}{path.suffix}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    options = PackOptions(follow_links=True, workers=2)
+    pack(root / "files", root / "one.lmdb", options)
+    pack_shards(root / "files", root / "shards", Sharding(shards=3), options)
+    return {"files": root / "files", "store": root / "one.lmdb", "shards": root / "shards"}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("kind", ["store", "shards"])
+def test_concatenation_of_stores(photo_store, photo_folder, reversed_stores, kind, workers):
+    """Whole, in part, one of them twice, and joined once more."""
+    from torchvision.datasets import ImageFolder
+
+    def joined(one: Any, other: Any) -> Any:
+        inner = ConcatDataset([Subset(other, [3, 1, 20]), one])
+        return ConcatDataset([one, other, Subset(one, [7, 5]), inner])
+
+    found = joined(LMDBDataset(photo_store, STILL), LMDBDataset(reversed_stores[kind], STILL))
+    expected = joined(
+        ImageFolder(str(photo_folder), STILL), ImageFolder(str(reversed_stores["files"]), STILL)
+    )
+    compare(found, expected, batch_size=7, shuffle=True, num_workers=workers)
+
+
+def test_a_damaged_record_of_joined_stores_is_named(photo_store, reversed_stores, tmp_path):
+    """By its own store, and its place in the whole."""
+    path = tmp_path / "damaged.lmdb"
+    path.write_bytes(reversed_stores["store"].read_bytes())
+    damage_record(path, 4)
+    both = ConcatDataset([LMDBDataset(photo_store, STILL), LMDBDataset(path, STILL)])
+    loader = DataLoader(both, 48, num_workers=1, on_error="skip")
+    assert [len(images) for images, _ in loader] == [47]
+    assert "damaged.lmdb: sample 4" in str(loader.errors[0])
+    with pytest.raises(RecordError, match=r"damaged\.lmdb: sample 4"):
+        epoch(DataLoader(both, 12, num_workers=1))
 
 
 @pytest.mark.parametrize(

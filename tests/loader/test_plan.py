@@ -51,7 +51,7 @@ def own_loader(path: str) -> Image.Image:
             lambda root, store: ConcatDataset(
                 [LMDBDataset(store, STILL), ImageFolder(root, STILL)]
             ),
-            "of a store and a folder",
+            "of stores and folders",
         ),
         (
             lambda root, store: ConcatDataset(

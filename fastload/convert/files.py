@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fastload.convert.findings import RefusedError
@@ -21,6 +21,7 @@ __all__ = [
     "read_file",
     "read_original",
     "read_part",
+    "read_parts",
     "sniff_file",
 ]
 
@@ -108,28 +109,26 @@ def open_regular(path: str) -> int:
 
 
 def read_part(path: str, stamp: tuple[int, int], offset: int, size: int) -> bytes:
-    """``size`` bytes of a file that must be as it was.
+    """``size`` bytes at ``offset`` of a file that must be as it was; see ``read_parts``."""
+    return read_parts(path, stamp, [(offset, size)])[0]
+
+
+def read_parts(path: str, stamp: tuple[int, int], parts: Iterable[tuple[int, int]]) -> list[bytes]:
+    """Some stretches of bytes of a file that must be as it was.
 
     Args:
         path: the file.
         stamp: (size in bytes, mtime in ns) that it had.
-        offset: of the first byte.
-        size: how many; the file had them.
+        parts: (offset, size) of each; the file had them.
 
     Raises:
         RefusedError: it cannot be read, or has changed.
     """
     descriptor = open_regular(path)
     try:
-        parts, place = [], offset
-        while place < offset + size:
-            part = os.pread(descriptor, offset + size - place, place)
-            if not part:
-                break
-            parts.append(part)
-            place += len(part)
-        if _stamp(os.fstat(descriptor)) == stamp and place == offset + size:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+        found = [_read_stretch(descriptor, offset, size) for offset, size in parts]
+        if _stamp(os.fstat(descriptor)) == stamp and None not in found:
+            return [part for part in found if part is not None]
     except OSError as error:
         raise _unreadable(error) from None
     finally:
@@ -137,6 +136,21 @@ def read_part(path: str, stamp: tuple[int, int], offset: int, size: int) -> byte
     raise RefusedError(
         "changed", f"{os.path.basename(path)!a} changed after it was listed; pack it again"
     )
+
+
+def _read_stretch(descriptor: int, offset: int, size: int) -> bytes | None:
+    """``size`` bytes at ``offset``; None where the file ends before."""
+    data = os.pread(descriptor, size, offset)
+    if len(data) == size:
+        return data
+    parts, count = [data], len(data)
+    while count < size:
+        part = os.pread(descriptor, size - count, offset + count)
+        if not part:
+            return None
+        parts.append(part)
+        count += len(part)
+    return b"".join(parts)
 
 
 def read_original(root: str, name: str, *, follow_links: bool) -> FileBytes:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from fastload.convert.findings import Finding, Severity
+from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import printable
 from fastload.convert.originals import original_columns, original_name
@@ -124,7 +124,11 @@ class _CommittedLabels:
     def check(self, source: Source, item: SourceItem, sample: int) -> tuple[Finding, ...]:
         """What the source says of the sample's labels; they must be those that were packed."""
         size = PhotoSize(*(int(column[sample]) for column in self._sizes))
-        labelled = source.label(item, size)
+        try:
+            labelled = source.label(item, size)
+        except RefusedError as refused:
+            what = f"labels of {printable(item.name)}: {refused.detail}"
+            raise _changed(self._writer, what) from None
         if labelled is None:
             return ()
         file = labelled.labels.file

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from fastload.convert.labelled import LabelError, shown
 
-__all__ = ["load_json_bytes"]
+__all__ = ["load_json_bytes", "unique_names"]
 
 
-def load_json_bytes(
-    data: bytes, change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-) -> Any:
+def load_json_bytes(data: bytes) -> Any:
     """What a JSON text holds; NaN and infinities come as floats, for the caller to refuse.
-
-    ``change`` makes what is kept of each object as it is read, those within before those around.
 
     Raises:
         LabelError: no JSON, with the line; or a name that stands twice.
     """
     try:
-        return json.loads(
-            data.decode("utf-8-sig"),
-            object_pairs_hook=_unique if change is None else lambda pairs: change(_unique(pairs)),
-        )
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_names)
     except UnicodeDecodeError as error:
         raise LabelError(f"expected UTF-8, found {error.reason} at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -34,7 +26,12 @@ def load_json_bytes(
         raise LabelError(f"no valid JSON: {error}"[:200]) from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of these members.
+
+    Raises:
+        LabelError: a name stands twice.
+    """
     fields = dict(pairs)
     if len(fields) != len(pairs):
         names = [name for name, _ in pairs]

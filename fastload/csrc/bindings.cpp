@@ -310,6 +310,14 @@ NB_MODULE(_core, m) {
     const auto digest = xxh3_128(Buffer(data, false).bytes());
     return nb::bytes(reinterpret_cast<const char*>(digest.data()), digest.size());
   });
+  nb::class_<Xxh3Hasher>(m, "Xxh3Hasher")
+      .def(nb::init<>())
+      .def("update",
+           [](Xxh3Hasher& hasher, nb::handle data) { hasher.update(Buffer(data, false).bytes()); })
+      .def("digest", [](const Xxh3Hasher& hasher) {
+        const auto digest = hasher.digest();
+        return nb::bytes(reinterpret_cast<const char*>(digest.data()), digest.size());
+      });
   m.def("libjpeg_turbo_version", &libjpeg_turbo_version);
   m.def("simd", &simd_name);
   m.def("set_simd", &set_simd);

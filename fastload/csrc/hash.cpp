@@ -19,12 +19,36 @@ std::uint64_t xxh3_64(ByteSpan first, ByteSpan second) {
   return XXH3_64bits_digest(&state);
 }
 
-std::array<std::uint8_t, 16> xxh3_128(ByteSpan bytes) {
+namespace {
+
+std::array<std::uint8_t, 16> canonical_form(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data, bytes.size));
+  XXH128_canonicalFromHash(&canonical, hash);
   std::array<std::uint8_t, 16> digest;
   std::memcpy(digest.data(), canonical.digest, digest.size());
   return digest;
+}
+
+}  // namespace
+
+std::array<std::uint8_t, 16> xxh3_128(ByteSpan bytes) {
+  return canonical_form(XXH3_128bits(bytes.data, bytes.size));
+}
+
+struct Xxh3Hasher::State {
+  XXH3_state_t xxh3;
+};
+
+Xxh3Hasher::Xxh3Hasher() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->xxh3); }
+
+Xxh3Hasher::~Xxh3Hasher() = default;
+
+void Xxh3Hasher::update(ByteSpan bytes) {
+  XXH3_128bits_update(&state_->xxh3, bytes.data, bytes.size);
+}
+
+std::array<std::uint8_t, 16> Xxh3Hasher::digest() const {
+  return canonical_form(XXH3_128bits_digest(&state_->xxh3));
 }
 
 }  // namespace fastload

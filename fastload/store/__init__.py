@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastload.store.annotation_header import AnnotationHeader, AttachedFile
 from fastload.store.annotations import Annotations
-from fastload.store.attached import attach
+from fastload.store.attached import Attaching, attach
 from fastload.store.columns import PHOTO_COLUMNS, ColumnSpec
 from fastload.store.committed import CommittedSamples
 from fastload.store.header import NO_CLASS, NO_SPLIT, StoreHeader, WriterHeader
@@ -24,6 +24,7 @@ __all__ = [
     "AnnotationHeader",
     "Annotations",
     "AttachedFile",
+    "Attaching",
     "ColumnSpec",
     "CommittedSamples",
     "LabelFile",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterable
 
@@ -12,11 +13,39 @@ from fastload.errors import StoreFormatError
 from fastload.native import _core
 from fastload.store.annotation_header import AttachedFile
 
-__all__ = ["attach", "attached_file"]
+__all__ = ["Attaching", "attach", "attached_file"]
 
 _LEVEL = 6
 #: What is larger is compressed with little effort: seconds for a COCO file of 450 MB.
 _LARGE_BYTES = 32 << 20
+
+
+class Attaching:
+    """One file that is attached piece by piece.
+
+    Args:
+        size: its bytes, as far as they are known.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._hasher = _core.Xxh3Hasher()
+        self._deflater = zlib.compressobj(1 if size > _LARGE_BYTES else _LEVEL)
+        self._packed = io.BytesIO()
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """The next bytes of the file."""
+        self._size += len(piece)
+        self._hasher.update(piece)
+        self._packed.write(self._deflater.compress(piece))
+
+    def finish(self, name: str, mtime_ns: int, mode: int) -> tuple[AttachedFile, bytes]:
+        """The file's description, and its contents as stored."""
+        self._packed.write(self._deflater.flush())
+        packed = self._packed.getvalue()
+        stored = packed if len(packed) < self._size else zlib.decompress(packed)
+        content_hash = self._hasher.digest().hex()
+        return AttachedFile(name, self._size, len(stored), mtime_ns, mode, content_hash), stored
 
 
 def attach(
@@ -29,10 +58,10 @@ def attach(
     """
     found, parts = [], []
     for name, data, mtime_ns, mode in files:
-        packed = zlib.compress(data, 1 if len(data) > _LARGE_BYTES else _LEVEL)
-        stored = packed if len(packed) < len(data) else data
-        content_hash = _core.xxh3_128(data).hex()
-        found.append(AttachedFile(name, len(data), len(stored), mtime_ns, mode, content_hash))
+        attaching = Attaching(len(data))
+        attaching.add(data)
+        described, stored = attaching.finish(name, mtime_ns, mode)
+        found.append(described)
         parts.append(stored)
     return tuple(found), b"".join(parts)
 

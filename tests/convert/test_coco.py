@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import re
 from pathlib import Path
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 
 from fastload.convert import Finding, Summary, pack, unpack
-from fastload.convert.labelled import LabelError
+from fastload.convert.findings import RefusedError
+from fastload.convert.labelled import LabelError, PhotoSize
+from fastload.convert.sources import SourceItem, find_source
+from fastload.convert.sources.coco import file
 from fastload.convert.sources.coco.rle import runs_of
 from fastload.errors import SourceError
 from fastload.store import Store
@@ -253,6 +257,78 @@ def test_a_broken_file_is_an_error_that_says_where(tmp_path: Path, text: str) ->
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(SourceError, match=rf"x\.json: .*{BAD_JSON[text]}"):
         pack(tmp_path / "x.json", tmp_path.parent / "o.lmdb")
+
+
+def test_members_may_stand_in_any_order(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(1, 7), annotation(2, 7, category_id=1))
+    values = json.loads(path.read_text())
+    packed(path, tmp_path / "o.lmdb")
+    turned = {"annotations": values["annotations"], "more": [[1], "\u00e9"], **values}
+    path.write_text(json.dumps(turned, ensure_ascii=False, indent=2))
+    packed(path, tmp_path / "turned.lmdb")
+    with Store(tmp_path / "o.lmdb") as store, Store(tmp_path / "turned.lmdb") as other:
+        assert store.annotations is not None
+        assert other.annotations is not None
+        expected, found = (each[0].objects for each in (store.annotations, other.annotations))
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        assert found.fields["id"].tolist() == [1, 2]
+        assert found.class_ids.tolist() == expected.class_ids.tolist()
+        assert other.read_file(0) == path.read_bytes()
+
+
+def test_annotations_of_an_image_may_stand_far_apart(tmp_path: Path) -> None:
+    """Each is read from its place: behind texts that take more bytes than characters, too."""
+    root = tmp_path / "src"
+    images, annotations = [], []
+    for number in range(5):
+        write_photo(root / f"{number}.jpg", 30, 40, seed=number)
+        images.append({"id": f"\u4e2d{number}", "file_name": f"{number}.jpg"})
+    for identity in range(40):
+        image = f"\u4e2d{identity * 7 % 5}"
+        annotations.append(annotation(identity, 0, image_id=image, note="\u00e9" * identity))
+    text = json.dumps(coco_json(images, annotations), ensure_ascii=False)
+    (root / "all.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    packed(root / "all.json", tmp_path / "o.lmdb")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.annotations is not None
+        for number in range(5):
+            found = store.annotations[number].objects.fields["id"].tolist()
+            assert found == [identity for identity in range(40) if identity * 7 % 5 == number]
+
+
+def test_a_file_that_changes_while_it_is_packed_costs_the_photos_that_follow(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "src"
+    write_photo(root / "b.jpg", 30, 40)
+    path = one(root, annotation(1, 7))
+    source = find_source(path)
+    (item,) = (item for item in source.items() if isinstance(item, SourceItem))
+    assert source.label(item, PhotoSize(30, 40)) is not None
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(RefusedError, match="changed after it was listed"):
+        source.label(item, PhotoSize(30, 40))
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = one(tmp_path / "src", annotation(1, 7))
+    texts = [path.read_text() + " ", path.read_text()]
+    run = file._Scan.run
+
+    def disturbed(scan: Any, reader: Any) -> None:
+        run(scan, reader)
+        if texts:
+            path.write_text(texts.pop())
+            os.utime(path, ns=(0, len(texts)))
+
+    monkeypatch.setattr(file._Scan, "run", disturbed)
+    with pytest.raises(SourceError, match=r"changed while it was read, twice"):
+        find_source(path)
+    found = find_source(path)
+    assert found.annotations is not None
+    assert found.annotations.files[0].size == path.stat().st_size
 
 
 def test_a_category_that_means_two_things_is_an_error(tmp_path: Path) -> None:

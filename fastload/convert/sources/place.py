@@ -56,10 +56,19 @@ class Place:
             SourceError: it cannot be read, or leads out of the folder.
         """
         try:
-            name = self.boundary.name(path)
-            if path != self.file and name is not None:
-                self.boundary.check(path)
+            name = self.name(path)
             file = read_file(path, MAX_LABEL_FILE_BYTES)
         except RefusedError as error:
             raise SourceError(f"{path}: {error.detail}") from None
-        return name or os.path.basename(path), file.data, file.mtime_ns, 0o100000 | file.mode
+        return name, file.data, file.mtime_ns, 0o100000 | file.mode
+
+    def name(self, path: str) -> str:
+        """What a file of the data set is called: its path below ``root``, or its last name alone.
+
+        Raises:
+            RefusedError: it leads out of the folder, and is not the one that the user named.
+        """
+        name = self.boundary.name(path)
+        if path != self.file and name is not None:
+            self.boundary.check(path)
+        return name or os.path.basename(path)

@@ -1,175 +1,218 @@
-"""One COCO JSON: its images with their objects, and its categories."""
+"""One COCO JSON: its images and categories, and its annotations where they stand in it."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from fastload.convert.findings import Finding, Severity
+from fastload.convert.files import open_regular, read_parts
+from fastload.convert.findings import Finding, RefusedError, Severity
+from fastload.convert.json_reader import JsonReader
 from fastload.convert.labelled import LabelError, shown
 from fastload.convert.names import is_path
-from fastload.convert.safe_json import load_json_bytes
-from fastload.convert.sources.coco.compact import compact
-from fastload.convert.sources.coco.objects import CocoRules, objects_of
+from fastload.convert.sources.coco.annotation_index import AnnotationIndex, AnnotationPlaces
+from fastload.convert.sources.coco.category import Category, read_categories
+from fastload.convert.sources.place import MAX_LABEL_FILE_BYTES, Place
 from fastload.errors import SourceError
-from fastload.store import Objects
+from fastload.store import AttachedFile, Attaching
 
-__all__ = ["Category", "CocoFile", "CocoImage", "read_coco"]
+__all__ = ["CocoFile", "CocoImage", "read_coco"]
 
 _ID_LIMIT = 1 << 63
-_MAX_KEYPOINTS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A category as a file states it."""
-
-    identity: int
-    name: str
-    keypoints: tuple[str, ...] = ()
-    skeleton: tuple[tuple[int, int], ...] = ()
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """An image with its annotations read.
+    """An image that a file lists.
 
     Attributes:
         file_name: as the file states it.
         place: in the file's list.
         identity: its id; None where ids are no integers.
         size: (height, width), where they are stated.
-        objects: those that could be read.
-        error: why they could not be.
-        notes: remarks.
+        number: of its id in the file's index of annotations.
     """
 
     file_name: str
     place: int
     identity: int | None
     size: tuple[int, int] | None
-    objects: Objects
-    error: LabelError | None = None
-    notes: tuple[str, ...] = ()
+    number: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CocoFile:
-    """What is left of a file after its annotations were put to their images.
+    """What is kept of a file: annotations stay in it, and are read for each image.
 
     Attributes:
-        name: the file's.
+        name: the file's, for messages.
+        path: where it is.
+        stamp: (size in bytes, mtime in ns) that it must keep.
         categories: by id.
+        images: in the file's order.
+        index: of annotations.
         findings: what there is to say.
     """
 
     name: str
+    path: str
+    stamp: tuple[int, int]
     categories: dict[int, Category]
-    findings: list[Finding] = field(default_factory=list)
-    _images: list[Any] = field(default_factory=list)
-    _annotations: dict[Hashable, list[tuple[int, dict[Any, Any]]]] = field(default_factory=dict)
+    images: list[CocoImage]
+    index: AnnotationIndex
+    findings: list[Finding]
 
-    def images(self, rules: CocoRules) -> Iterator[CocoImage]:
-        """The images, once; annotations are let go as they are read."""
-        seen: set[Hashable] = set()
-        for place, image in enumerate(self._images):
-            where = f"{self.name}, images[{place}]"
-            name = image.get("file_name") if isinstance(image, dict) else None
-            if not isinstance(name, str) or not is_path(name):
-                self._problem(where, "label", f"expected an image with file_name: {shown(image)}")
-                continue
-            identity = image.get("id")
-            known = isinstance(identity, (int, str))
-            if not known or identity in seen:
-                what = "another image has it" if known else "expected an integer"
-                self._problem(where, "image-id", f"id {shown(identity)}: {what}; not packed")
-                continue
-            seen.add(identity)
-            yield self._image(name, place, identity, image, rules)
-        for identity, left in self._annotations.items():
-            place, annotation = left[0]
-            self._problem(
-                f"{self.name}, annotations[{place}]", "label-without-photo",
-                f"image_id {shown(identity)}: no such image ({len(left)} annotations, the first "
-                f"has the id {shown(annotation.get('id'))})",
-            )  # fmt: skip
-        self._images, self._annotations = [], {}
+    def annotations(self, number: int) -> list[tuple[int, dict[Any, Any]]]:
+        """(place in the file's list, annotation) of an image, by the number of its id.
 
-    def _image(
-        self, name: str, place: int, identity: int | str, image: dict[Any, Any], rules: CocoRules
-    ) -> CocoImage:
-        height, width = image.get("height"), image.get("width")
-        size = (height, width) if type(height) is int and type(width) is int else None
-        number = identity if isinstance(identity, int) and abs(identity) < _ID_LIMIT else None
-        try:
-            objects, notes = objects_of(self._annotations.pop(identity, []), rules, size)
-        except LabelError as error:
-            return CocoImage(name, place, number, size, Objects(), error)
-        return CocoImage(name, place, number, size, objects, None, tuple(notes))
-
-    def _problem(self, name: str, kind: str, detail: str) -> None:
-        self.findings.append(Finding(name, Severity.PROBLEM, kind, detail))
+        Raises:
+            RefusedError: the file is not as it was.
+        """
+        places, stretches = self.index.of(number)
+        texts = read_parts(self.path, self.stamp, stretches) if places else []
+        # Each was read before, so that nothing can be wrong with them.
+        return list(zip(places, json.loads(b"[%b]" % b",".join(texts)), strict=True))
 
 
-def read_coco(name: str, data: bytes) -> CocoFile:
-    """A COCO JSON.
-
-    Args:
-        name: for messages.
-        data: its bytes.
+def read_coco(place: Place, path: str) -> tuple[CocoFile, AttachedFile, bytes]:
+    """A COCO JSON, and it as an attached file with its contents as stored.
 
     Raises:
-        SourceError: it is none; with the line where one is known.
+        SourceError: it cannot be read, or is none; with the line where one is known.
     """
     try:
-        values = load_json_bytes(data, compact)
-        if not isinstance(values, dict):
-            raise LabelError(f"expected an object, found {shown(values)}")
-        lists = {}
-        for key in ("images", "annotations", "categories"):
-            value = values.get(key, [])
-            if not isinstance(value, list):
-                raise LabelError(f"{key}: expected a list, found {shown(value)}")
-            lists[key] = value
-        categories = [_category(place, value) for place, value in enumerate(lists["categories"])]
-        if len({category.identity for category in categories}) != len(categories):
-            raise LabelError("categories: an id stands twice")
-    except LabelError as error:
-        raise SourceError(f"{name}: {error}") from None
-    found = CocoFile(name, {category.identity: category for category in categories})
-    found._images = lists["images"]
-    for place, annotation in enumerate(lists["annotations"]):
-        identity = annotation.get("image_id") if isinstance(annotation, dict) else None
-        if not isinstance(identity, (int, str)):
-            found._problem(
-                f"{name}, annotations[{place}]", "label",
-                f"expected an annotation with image_id, found {shown(annotation)}; left out",
-            )  # fmt: skip
-            continue
-        found._annotations.setdefault(identity, []).append((place, annotation))
-    return found
+        name = place.name(path)
+        descriptor = open_regular(path)
+    except RefusedError as refused:
+        raise SourceError(f"{path}: {refused.detail}") from None
+    try:
+        for _ in range(2):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            before = os.fstat(descriptor)
+            if before.st_size > MAX_LABEL_FILE_BYTES:
+                raise SourceError(
+                    f"{path}: {before.st_size:,} bytes, limit {MAX_LABEL_FILE_BYTES:,}"
+                )
+            stamp = before.st_size, before.st_mtime_ns
+            attaching = Attaching(before.st_size)
+            scan, failure = _Scan(name), None
+            try:
+                scan.run(JsonReader(_pieces(descriptor, attaching)))
+            except LabelError as error:
+                failure = SourceError(f"{name}: {error}")
+            after = os.fstat(descriptor)
+            if stamp == (after.st_size, after.st_mtime_ns):
+                if failure is not None:
+                    raise failure
+                attached = attaching.finish(name, after.st_mtime_ns, after.st_mode)
+                file = scan.file(path, stamp)
+                file.findings.extend(_without_image(file, scan))
+                return file, *attached
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+    raise SourceError(f"{path}: changed while it was read, twice; pack when nothing writes to it")
 
 
-def _category(place: int, value: object) -> Category:
-    if not isinstance(value, dict) or type(value.get("id")) is not int:
-        raise LabelError(f"categories[{place}]: expected an id and a name, found {shown(value)}")
-    identity, name = value["id"], value.get("name")
-    if not isinstance(name, str) or abs(identity) >= _ID_LIMIT:
-        raise LabelError(f"categories[{place}]: expected an id and a name, found {shown(value)}")
-    keypoints = value.get("keypoints") or []
-    if not isinstance(keypoints, list) or len(keypoints) > _MAX_KEYPOINTS:
-        raise LabelError(f"categories[{place}]: keypoints: found {shown(keypoints)}")
-    return Category(identity, name, tuple(map(str, keypoints)), _skeleton(value.get("skeleton")))
+def _pieces(descriptor: int, attaching: Attaching) -> Iterator[bytes]:
+    while piece := os.read(descriptor, _PIECE_BYTES):
+        attaching.add(piece)
+        yield piece
 
 
-def _skeleton(value: object) -> tuple[tuple[int, int], ...]:
-    """Pairs of keypoints from 0; COCO counts them from 1. A help for drawing, and no more."""
-    if not isinstance(value, list):
-        return ()
-    pairs = [pair for pair in value if isinstance(pair, list) and len(pair) == 2]
-    return tuple(
-        (pair[0] - 1, pair[1] - 1)
-        for pair in pairs
-        if all(type(end) is int and 0 < end <= _MAX_KEYPOINTS for end in pair)
-    )
+class _Scan:
+    """Goes through a file once."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._categories: dict[int, Category] = {}
+        self._images: list[CocoImage] = []
+        self._findings: list[Finding] = []
+        self._annotations = AnnotationPlaces()
+        self._imaged: set[int] = set()
+        self._sizes: dict[tuple[int, int], tuple[int, int]] = {}  # most photos share theirs
+
+    def run(self, reader: JsonReader) -> None:
+        """Raises LabelError where the file is no COCO JSON."""
+        wrong = {}
+        categories: list[object] = []
+        for key in reader.members():
+            if key not in ("images", "annotations", "categories"):
+                reader.skip()
+            elif not reader.is_list():
+                wrong[key] = shown(reader.value())
+            else:
+                for place, (value, offset, size) in enumerate(reader.elements()):
+                    if key == "annotations":
+                        self._annotation(place, value, offset, size)
+                    elif key == "images":
+                        self._image(place, value)
+                    else:
+                        categories.append(value)
+        for key, value in wrong.items():
+            raise LabelError(f"{key}: expected a list, found {value}")
+        self._categories = read_categories(categories)
+
+    def file(self, path: str, stamp: tuple[int, int]) -> CocoFile:
+        """What was found."""
+        index = self._annotations.sorted()
+        return CocoFile(
+            self._name, path, stamp, self._categories, self._images, index, self._findings
+        )
+
+    def strays(self) -> Iterator[tuple[int | str, int]]:
+        """(id, its number) of images that only annotations name."""
+        for identity, number in self._annotations.numbers.items():
+            if number not in self._imaged:
+                yield identity, number
+
+    def _annotation(self, place: int, value: Any, offset: int, size: int) -> None:
+        identity = value.get("image_id") if isinstance(value, dict) else None
+        if isinstance(identity, (int, str)):
+            self._annotations.add(place, identity, offset, size)
+            return
+        self._problem(
+            f"annotations[{place}]", "label",
+            f"expected an annotation with image_id, found {shown(value)}; left out",
+        )  # fmt: skip
+
+    def _image(self, place: int, image: Any) -> None:
+        where = f"images[{place}]"
+        name = image.get("file_name") if isinstance(image, dict) else None
+        if not isinstance(name, str) or not is_path(name):
+            self._problem(where, "label", f"expected an image with file_name: {shown(image)}")
+            return
+        identity = image.get("id")
+        is_id = isinstance(identity, (int, str))
+        number = self._annotations.number(identity) if is_id else -1
+        if not is_id or number in self._imaged:
+            what = "another image has it" if is_id else "expected an integer"
+            self._problem(where, "image-id", f"id {shown(identity)}: {what}; not packed")
+            return
+        self._imaged.add(number)
+        height, width = image.get("height"), image.get("width")
+        size = (height, width) if type(height) is int and type(width) is int else None
+        known = identity if isinstance(identity, int) and abs(identity) < _ID_LIMIT else None
+        shared = None if size is None else self._sizes.setdefault(size, size)
+        self._images.append(CocoImage(name, place, known, shared, number))
+
+    def _problem(self, where: str, kind: str, detail: str) -> None:
+        self._findings.append(Finding(f"{self._name}, {where}", Severity.PROBLEM, kind, detail))
+
+
+def _without_image(file: CocoFile, scan: _Scan) -> Iterator[Finding]:
+    for identity, number in scan.strays():
+        try:
+            (place, first), *_ = file.annotations(number)
+        except RefusedError as refused:
+            raise SourceError(f"{file.path}: {refused.detail}") from None
+        yield Finding(
+            f"{file.name}, annotations[{place}]", Severity.PROBLEM, "label-without-photo",
+            f"image_id {shown(identity)}: no such image ({file.index.count(number)} annotations, "
+            f"the first has the id {shown(first.get('id'))})",
+        )  # fmt: skip

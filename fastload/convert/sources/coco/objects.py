@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +53,7 @@ def objects_of(
         fields["keypoints"] = []
     for place, annotation in annotations:
         try:
-            x, y, width, height = _numbers(annotation.get("bbox"), 4, "bbox")
+            x, y, width, height = map(float, _numbers(annotation.get("bbox"), 4, "bbox"))
             if width <= 0 or height <= 0:
                 notes.append(
                     f"annotations[{place}]: a box of {width:g} x {height:g}; left out, as "
@@ -68,7 +67,7 @@ def objects_of(
             masks.append(runs)
             area = annotation.get("area")
             fields["area"].append(
-                width * height if area is None else _numbers([area], 1, "area")[0]
+                width * height if area is None else float(_numbers([area], 1, "area")[0])
             )
             fields["crowd"].append(_flag(annotation))
             fields["id"].append(_identity(annotation))
@@ -85,18 +84,15 @@ def objects_of(
 
 
 def _numbers(value: object, count: int | None, name: str) -> list[float]:
-    if isinstance(value, array):
-        value = value.tolist()
     if not isinstance(value, list) or (count is not None and len(value) != count):
         wanted = "numbers" if count is None else f"{count} numbers"
         raise LabelError(f"{name}: expected {wanted}, found {shown(value)}")
     try:
-        found = list(map(float, value)) if _NUMBERS.issuperset(map(type, value)) else None
-    except OverflowError:
-        found = None
-    if found is None or not all(map(math.isfinite, found)):
-        raise LabelError(f"{name}: expected finite numbers, found {shown(value)}")
-    return found
+        if _NUMBERS.issuperset(map(type, value)) and all(map(math.isfinite, value)):
+            return value
+    except OverflowError:  # no float is so large
+        pass
+    raise LabelError(f"{name}: expected finite numbers, found {shown(value)}")
 
 
 def _class(annotation: dict[Any, Any], rules: CocoRules) -> int:
@@ -139,5 +135,5 @@ def _keypoints(annotation: dict[Any, Any], count: int) -> list[list[float]]:
     found = _numbers(annotation.get("keypoints") or [], None, "keypoints")
     if len(found) % 3 or len(found) > 3 * count:
         raise LabelError(f"keypoints: expected up to {count} of 3 numbers, found {len(found)}")
-    found += [0.0] * (3 * count - len(found))
+    found = found + [0.0] * (3 * count - len(found))
     return [found[place : place + 3] for place in range(0, 3 * count, 3)]

@@ -8,8 +8,6 @@ characters "0" to "o": 32 says that more follow, 16 in the last that the number 
 
 from __future__ import annotations
 
-from array import array
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +35,6 @@ def runs_of(segmentation: dict[object, object], size: tuple[int, int] | None) ->
         raise LabelError(f"a mask's size: expected {list(size)}, found {shown(stated)}")
     if isinstance(counts, str):
         counts = _decompress(counts)
-    elif isinstance(counts, array):
-        counts = counts.tolist()
     if not isinstance(counts, list) or not all(
         type(count) is int and 0 <= count < _LIMIT for count in counts
     ):

@@ -9,18 +9,18 @@ from functools import partial
 
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.frame import coordinates_of
-from fastload.convert.garbage import no_collections
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.class_names import unique_names
+from fastload.convert.sources.coco.category import Category
 from fastload.convert.sources.coco.discover import annotation_files, looks_like_coco, split_of
-from fastload.convert.sources.coco.file import Category, CocoFile, CocoImage, read_coco
-from fastload.convert.sources.coco.objects import CocoRules
+from fastload.convert.sources.coco.file import CocoFile, CocoImage, read_coco
+from fastload.convert.sources.coco.objects import CocoRules, objects_of
 from fastload.convert.sources.listed import ListedSource
-from fastload.convert.sources.place import Place, SourceFile
+from fastload.convert.sources.place import Place
 from fastload.convert.sources.unlisted_photos import unlisted_photos
 from fastload.errors import SourceError
-from fastload.store import NO_SPLIT, AnnotationHeader, LabelState, SampleLabels, attach
+from fastload.store import NO_SPLIT, AnnotationHeader, LabelState, SampleLabels
 
 __all__ = ["open_coco", "probe_coco"]
 
@@ -47,35 +47,23 @@ def open_coco(place: Place) -> ListedSource:
         paths = annotation_files(place.root, findings[NO_SPLIT])
     if not paths:
         raise SourceError(f"{place.root}: expected a COCO JSON in it or in annotations/")
-    attached = [place.read(path) for path in paths.values()]
-    with no_collections():
-        return _open(place, paths, attached, findings)
-
-
-def _open(
-    place: Place,
-    paths: dict[str, str],
-    attached: list[SourceFile],
-    findings: dict[int, list[Finding]],
-) -> ListedSource:
-    files = [read_coco(name, data) for name, data, _mtime_ns, _mode in attached]
+    files, described, stored = zip(
+        *(read_coco(place, path) for path in paths.values()), strict=True
+    )
     categories = _categories(files)
     rules = CocoRules(
         {category.identity: number for number, category in enumerate(categories)},
         max((len(category.keypoints) for category in categories), default=0),
     )
-    labels: list[CocoImage] = []
+    labels: list[tuple[CocoFile, CocoImage]] = []
     entries: list[SourceItem] = []
-    names: list[str] = []
     for number, (split, path) in enumerate(paths.items()):
         split_id = number if split else NO_SPLIT
         listed = _List(place, path, split, split_id, files[number].name)
-        entries += listed.items(files[number], rules, labels)
+        entries += listed.items(files[number], labels)
         findings.setdefault(split_id, []).extend(files[number].findings + listed.findings)
-        names += [files[number].name] * (len(labels) - len(names))
     keypoints = max((category.keypoints for category in categories), key=len, default=())
-    described, stored = attach(attached)
-    has_ids = all(image.identity is not None for image in labels)
+    has_ids = all(image.identity is not None for _, image in labels)
     annotations = AnnotationHeader(
         LAYOUT,
         object_fields=("crowd", "id", "area", *(["keypoints"] if rules.keypoint_count else [])),
@@ -102,9 +90,9 @@ def _open(
         entries,
         findings,
         partial(unlisted_photos, place, entries),
-        CocoLabels(labels, names, has_ids).read,
+        CocoLabels(labels, rules, has_ids).read,
         annotations,
-        stored,
+        b"".join(stored),
     )
 
 
@@ -112,26 +100,27 @@ def _open(
 class CocoLabels:
     """Gives each photo its labels; ``key`` of an item counts in ``images``."""
 
-    images: Sequence[CocoImage]
-    files: Sequence[str]
+    images: Sequence[tuple[CocoFile, CocoImage]]
+    rules: CocoRules
     has_ids: bool
 
     def read(self, item: SourceItem, size: PhotoSize) -> Labelled:
-        """The labels of a photo."""
-        image, file = self.images[item.key], self.files[item.key]
+        """The labels of a photo, read from the file, which must be as it was."""
+        file, image = self.images[item.key]
         image_id = image.identity if self.has_ids and image.identity is not None else 0
-        if image.error is not None:
-            return damaged(file, image.error, image_id=image_id)
+        try:
+            objects, notes = objects_of(file.annotations(image.number), self.rules, image.size)
+        except LabelError as error:
+            return damaged(file.name, error, image_id=image_id)
         upright, remark = coordinates_of(image.size, size)
-        notes = [*image.notes, *([f"images[{image.place}]: {remark}"] if remark else [])]
+        notes += [f"images[{image.place}]: {remark}"] if remark else []
         pixels = size.height * size.width
-        if any(len(runs) and int(runs.sum()) != pixels for runs in image.objects.masks):
-            error = LabelError(f"images[{image.place}]: masks of another size than the photo's")
-            return damaged(file, error, image_id=image_id)
-        state = LabelState.PRESENT if len(image.objects) else LabelState.EMPTY
-        remarks = [Finding(file, Severity.NOTE, "label-remark", note) for note in notes]
-        labels = SampleLabels(state, image.objects, upright, image_id)
-        return Labelled(labels, tuple(remarks))
+        if any(len(runs) and int(runs.sum()) != pixels for runs in objects.masks):
+            other = LabelError(f"images[{image.place}]: masks of another size than the photo's")
+            return damaged(file.name, other, image_id=image_id)
+        state = LabelState.PRESENT if len(objects) else LabelState.EMPTY
+        remarks = [Finding(file.name, Severity.NOTE, "label-remark", note) for note in notes]
+        return Labelled(SampleLabels(state, objects, upright, image_id), tuple(remarks))
 
 
 class _List:
@@ -145,11 +134,10 @@ class _List:
         self._name = name
         self.findings: list[Finding] = []
 
-    def items(self, file: CocoFile, rules: CocoRules, labels: list[CocoImage]) -> list[SourceItem]:
-        images = list(file.images(rules))
-        folder = self._folder(images)
+    def items(self, file: CocoFile, labels: list[tuple[CocoFile, CocoImage]]) -> list[SourceItem]:
+        folder = self._folder(file.images)
         items: dict[str, SourceItem] = {}
-        for image in images:
+        for image in file.images:
             origin = f"{self._name}, images[{image.place}]"
             name = self._place.boundary.name(os.path.join(folder, image.file_name))
             if name is None:
@@ -159,7 +147,7 @@ class _List:
                               "packed once, with that one's annotations")  # fmt: skip
             else:
                 items[name] = SourceItem(name, split=self._split_id, key=len(labels), origin=origin)
-                labels.append(image)
+                labels.append((file, image))
         return list(items.values())
 
     def _folder(self, images: Sequence[CocoImage]) -> str:

@@ -23,7 +23,6 @@ from fastload.convert.options import (
     FORMATS,
     TILE_CHOICES,
 )
-from fastload.convert.shard_packer import pack_shards
 from fastload.convert.sources import LAYOUTS, PROFILES
 from fastload.convert.targets import is_inside
 
@@ -203,8 +202,7 @@ def convert(
         raise click.UsageError("--update, --overwrite: OUT is replaced by either; choose one")
     if quality is not None and (max_side is None or format == "raw"):
         raise click.UsageError("--quality: it is that of the JPEGs which --max-side makes")
-    unfit = {"--split-stores": split_stores, "--update": update, "--dry-run": dry_run}
-    sharding = sharding_of(shards, shard_bytes, deal, engine, unfit)
+    sharding = sharding_of(shards, shard_bytes, deal, engine, update)
     if near is not None and dedupe != "near":
         raise click.UsageError("--near: expected it together with --dedupe near")
     options = PackOptions(
@@ -232,16 +230,10 @@ def convert(
     code = ExitCode.DONE
     with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         try:
-            if sharding is None:
-                summary = pack(
-                    source, out, options,
-                    split_stores=split_stores, progress=bar, on_finding=on_finding,
-                )  # fmt: skip
-            else:
-                summary = pack_shards(
-                    source, out, sharding, options,
-                    engine=engine, progress=bar, on_finding=on_finding,
-                )  # fmt: skip
+            summary = pack(
+                source, out, options, split_stores=split_stores, sharding=sharding,
+                engine=engine, progress=bar, on_finding=on_finding,
+            )  # fmt: skip
         except ProblemsFoundError as error:
             summary, code = error.summary, ExitCode.REFUSED
     if code is ExitCode.DONE and summary.problems_count:

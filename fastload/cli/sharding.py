@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fastload.convert.shard_packer import ENGINES
+from fastload.convert.packer import ENGINES
 from fastload.convert.shares import Sharding
 
 __all__ = ["ByteSize", "sharding_of", "sharding_options"]
@@ -66,24 +66,20 @@ def sharding_options(command: F) -> F:
 
 
 def sharding_of(
-    shards: int | None, shard_bytes: int | None, deal: bool, engine: str, excluded: dict[str, bool]
+    shards: int | None, shard_bytes: int | None, deal: bool, engine: str, update: bool
 ) -> Sharding | None:
-    """How the user wants OUT divided; None: not at all.
+    """How the user wants OUT divided; None: not at all, or with ``update`` as it is.
 
     Args:
-        shards, shard_bytes, deal, engine: as given.
-        excluded: options that have no meaning for shards, and whether they were given.
+        shards, shard_bytes, deal, engine, update: as given.
 
     Raises:
         click.UsageError: options that do not go together.
     """
     if shards is None and shard_bytes is None:
-        if deal or engine != ENGINES[0]:
+        if deal or (engine != ENGINES[0] and not update):
             raise click.UsageError("--deal, --engine: they are about --shards or --shard-bytes")
         return None
     if shards is not None and shard_bytes is not None:
         raise click.UsageError("--shards, --shard-bytes: either says how many there are; choose")
-    for option, given in excluded.items():
-        if given:
-            raise click.UsageError(f"{option}: not for shards")
     return Sharding(shards or 0, shard_bytes or 0, deal)

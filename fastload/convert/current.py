@@ -10,25 +10,38 @@ from numpy.typing import NDArray
 
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.job import photo_packer, problem_of
+from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
-from fastload.convert.resume import skip_committed
+from fastload.convert.resume import REMEDY, skip_committed
 from fastload.convert.sources import Source, SourceItem
 from fastload.errors import ResumeError
 from fastload.store import Names, Store, WriterHeader
 
-__all__ = ["findings_if_current"]
+__all__ = ["check_current", "check_header", "findings_if_current"]
 
 
 def findings_if_current(
     store: Store, header: WriterHeader, source: Source, options: PackOptions
 ) -> list[Finding] | None:
-    """What packing would say, where it would change nothing; None where it would.
+    """What packing would say, where it would change nothing; None where it would."""
+    try:
+        return check_current(store, header, source, options)
+    except ResumeError:
+        return None
+
+
+def check_current(
+    store: Store, header: WriterHeader, source: Source, options: PackOptions
+) -> list[Finding]:
+    """What packing would say, where it would change nothing.
 
     Goes by what a resumed packing goes by: names, sizes, times and permissions of all files, in
     order, and everything in the header but the release that wrote it.
+
+    Raises:
+        ResumeError: it would change something; says what.
     """
-    if _without_release(store.header) != _without_release(header):
-        return None
+    check_header(store, header)
     packer = photo_packer(options)
     bad = {problem.path for problem in store.problems}
 
@@ -38,15 +51,28 @@ def findings_if_current(
         return problem_of(source, item, packer, options.max_file_bytes)
 
     items = source.items()
-    try:
-        found = list(skip_committed(_Published(store), source, items, still_bad))
-    except ResumeError:
-        return None
+    found = list(skip_committed(_Published(store), source, items, still_bad))
     for item in items:
         if isinstance(item, SourceItem) or item.severity is Severity.PROBLEM:
-            return None
+            raise ResumeError(
+                f"{store.location}: its source is not as it was: {printable(item.name)} is new; "
+                f"{REMEDY}"
+            )
         found.append(item)
     return found
+
+
+def check_header(store: Store, header: WriterHeader) -> None:
+    """Refuses a store of another command; what release wrote it does not count.
+
+    Raises:
+        ResumeError: it is one.
+    """
+    if _without_release(store.header) != _without_release(header):
+        raise ResumeError(
+            f"{store.location}: was begun otherwise; repeat the command that began it, or start "
+            "anew with --restart"
+        )
 
 
 def _without_release(header: WriterHeader) -> WriterHeader:

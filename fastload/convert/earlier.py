@@ -10,7 +10,7 @@ from fastload import _core
 from fastload.convert.files import FileBytes
 from fastload.convert.originals import Original, original_name
 from fastload.convert.photo import PackedPhoto
-from fastload.errors import RecordError
+from fastload.errors import RecordError, StoreFormatError
 from fastload.records import decode_record
 from fastload.store import Store
 
@@ -80,7 +80,7 @@ class EarlierStore:
     def _photo(self, index: int) -> PackedPhoto | None:
         try:
             encoded = self.store.record_bytes(index, verify=True)
-        except RecordError:
+        except (RecordError, StoreFormatError, OSError):  # of shards, a whole file may be missing
             return None
         return PackedPhoto(
             decode_record(encoded, verify_body=False),

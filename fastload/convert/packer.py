@@ -7,21 +7,34 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from fastload.convert.changes import Changes
-from fastload.convert.deduped import deduped
+from fastload.convert.deduped import DedupedSource, deduped
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.names import printable
 from fastload.convert.options import PackOptions
 from fastload.convert.packing import Packing
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
+from fastload.convert.shard_packing import MakeShards, ShardPacking, make_here
+from fastload.convert.shares import Sharding
 from fastload.convert.sources import Source
+from fastload.convert.store_packing import StorePacking
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary
-from fastload.convert.targets import check_target, place_of, plan_targets
-from fastload.errors import SourceError
+from fastload.convert.targets import (
+    check_place,
+    check_target,
+    is_sharded,
+    place_of,
+    plan_targets,
+)
+from fastload.errors import PackError, SourceError
 
-__all__ = ["pack"]
+__all__ = ["ENGINES", "pack"]
+
+ENGINES = ("local", "ray")
 
 AnyPath = str | os.PathLike[str]
 OnFinding = Callable[[Finding], None]
@@ -33,11 +46,13 @@ def pack(
     options: PackOptions | None = None,
     *,
     split_stores: bool = False,
+    sharding: Sharding | None = None,
+    engine: str = "local",
     progress: Progress | None = None,
     on_finding: OnFinding | None = None,
     **choices: object,
 ) -> Summary:
-    """Pack the data set ``source`` into the store ``destination``.
+    """Pack the data set ``source`` into the store ``destination``: a file, or a folder of shards.
 
     Killed at any moment, the same call goes on from the last commit, and ends with the same
     content. With ``update``, an earlier store is replaced by the one that packing anew would give,
@@ -47,16 +62,21 @@ def pack(
     Args:
         source: folder with photos, in one of the layouts of docs/layouts.md, or the file that
             describes them, such as a YOLO yaml.
-        destination: the store's file, such as ``"photos.lmdb"``.
+        destination: the store's file, such as ``"photos.lmdb"``; of shards, their folder.
         options: the choices of ``PackOptions``; single ones may be given by name instead, as in
             ``pack(source, destination, tile="never", overwrite=True)``.
         split_stores: one store a split (``photos-train.lmdb``), not one with named splits.
+        sharding: make a folder of shards, divided so; None: a file, or, with ``update``, what is
+            there, divided as it is.
+        engine: shards are made by "local": this machine, one by one; "ray": tasks of a Ray cluster,
+            whose machines all see ``source`` and ``destination`` under the same paths. A dry run is
+            always this machine's.
         progress: shown how far it is; None: nothing is shown.
         on_finding: called with each problem, ignored file and note.
         **choices: fields of ``PackOptions`` by name.
 
     Raises:
-        MissingLibraryError: ``dedupe="near"`` without imagehash.
+        MissingLibraryError: ``dedupe="near"`` without imagehash; ``engine="ray"`` without Ray.
         SourceError: ``source`` is no folder of photos, or not one of them can be packed (with
             ``split_stores``: not one of a split).
         PackError: ``destination`` exists, or cannot be written.
@@ -64,14 +84,25 @@ def pack(
         NoSpaceError: the disk is full; after making room the same call goes on.
         ProblemsFoundError: ``strict``, and not every file could be packed.
     """
+    if engine not in ENGINES:
+        raise ValueError(f"engine: expected one of {ENGINES}, found {engine!r}")
     options = replace(options or PackOptions(), **choices)  # type: ignore[arg-type]
     started = time.monotonic()
     tally = Tally()
     note = tally.listener(on_finding)
     replaces = options.overwrite or options.update or split_stores
-    check_target(source, destination, overwrite=replaces)
+    path = Path(os.path.abspath(destination))
+    sharded = sharding is not None or (options.update and is_sharded(path))
+
+    def check(place: AnyPath) -> None:
+        if split_stores and sharded:  # each target's folder is looked at below
+            check_place(path, place)
+        else:
+            check_target(place, path, overwrite=replaces, sharded=sharded)
+
+    check(source)
     opened: Source = options.open_source(source)
-    check_target(place_of(opened, source), destination, overwrite=replaces)
+    check(place_of(opened, source))
     with ExitStack() as stack:
         stack.enter_context(quiet_pillow())
         if options.dedupe:
@@ -83,9 +114,26 @@ def pack(
                 progress=progress or Silent(),
             )
         targets = plan_targets(
-            opened, destination, split_stores, options.overwrite, update=options.update
+            opened,
+            path,
+            split_stores,
+            options.overwrite,
+            update=options.update,
+            sharded=sharded,
         )
-        packings = [stack.enter_context(Packing(target, options, note)) for target in targets]
+        make = _making(engine, source, opened)
+        packings: list[Packing] = []
+        for target in targets:
+            if target.sharded and not options.dry_run:
+                packing: Packing = ShardPacking(target, options, note, sharding, make)
+            elif engine != "local" and not target.sharded:
+                raise PackError(
+                    f"{target.path}: expected shards for the engine {engine!r}, found one store to "
+                    "make; say with --shards or --shard-bytes how it is to be divided"
+                )
+            else:
+                packing = StorePacking(target, options, note)
+            packings.append(stack.enter_context(packing))
         earlier = [packing.earlier for packing in packings if packing.earlier is not None]
         for packing in packings:
             others = [store for store in earlier if store is not packing.earlier]
@@ -117,6 +165,15 @@ def pack(
     if refused:
         raise ProblemsFoundError(summary)
     return summary
+
+
+def _making(engine: str, path: AnyPath, source: Source) -> MakeShards:
+    """How shares of ``source``, which was opened by ``path``, become shards."""
+    if engine == "local":
+        return make_here
+    from fastload.convert.ray_engine import make_on_ray  # an optional library
+
+    return partial(make_on_ray, path, source.left_out if isinstance(source, DedupedSource) else {})
 
 
 def _require_photos(source: Source, packings: list[Packing], tally: Tally) -> None:

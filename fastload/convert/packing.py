@@ -1,7 +1,8 @@
-"""One store of a packing: its writer, its job, and the store that it may replace."""
+"""One target of a packing: what is packed, and the store that it may replace."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -11,19 +12,12 @@ from fastload.convert.changes import Changes
 from fastload.convert.current import findings_if_current
 from fastload.convert.earlier import EarlierStore
 from fastload.convert.findings import Finding
-from fastload.convert.job import PackJob
 from fastload.convert.options import PackOptions
-from fastload.convert.pack_header import pack_columns, pack_header
 from fastload.convert.progress import Progress
 from fastload.convert.summary import Contents, misnamed, problems_of, unlabelled
 from fastload.convert.targets import Target
-from fastload.errors import PackError, ResumeError, StoreError
-from fastload.store import (
-    CommittedSamples,
-    Store,
-    StoreWriter,
-    partial_path,
-)
+from fastload.errors import PackError, StoreError
+from fastload.store import CommittedSamples, Store
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,7 +29,7 @@ _CHOOSING = {"layout", "follow_links", "extensions", "max_file_bytes", "dedupe",
 _CHOOSING |= {"split", "source_state", "copied_from", "divided"}
 
 
-class Packing:
+class Packing(ABC):
     """Packs one target. Begun for all targets before any is published.
 
     Args:
@@ -64,43 +58,59 @@ class Packing:
         self.changes: Changes | None = None
         self.photos = self.source_bytes = self.store_bytes = 0
         self.contents = Contents()
+        self.earlier: EarlierStore | None = None
         self._options = options
         self._note = note
-        split = {"split": target.split} if target.split else {}
-        self._header = pack_header(target.source, options, **split)
+        self._header = target.header(options)
         self._listed = False
-        self.earlier: EarlierStore | None = None
-        self._writer: StoreWriter | None = None
         self._stack = ExitStack()
         try:
-            if not target.published and not (options.update and self._look_back()):
-                self._writer = self._stack.enter_context(self._begin(options.restart))
+            self._begin()
         except BaseException:
             self.close()
             raise
 
+    @abstractmethod
+    def _begin(self) -> None:
+        """What can fail of the destination should fail here, before anything is packed."""
+
     @property
+    @abstractmethod
     def committed_count(self) -> int:
         """Photos as of the last commit, of this run or an earlier one."""
-        return 0 if self._writer is None else self._writer.committed_count
 
     @property
+    @abstractmethod
     def is_empty(self) -> bool:
         """The source has files, and none of them could be packed."""
-        writer = self._writer
-        return writer is not None and bool(writer.committed_position and not writer.committed_count)
 
-    def _look_back(self) -> bool:
-        """Open the store that is to be updated; whether nothing is to be done about it."""
+    @abstractmethod
+    def run(self, progress: Progress, others: Sequence[EarlierStore] = ()) -> None:
+        """Pack all that is not packed yet, and commit it; ``PackJob.run`` says what it raises.
+
+        Args:
+            progress: shown how far it is.
+            others: the earlier stores of other targets.
+        """
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Delete what is half packed."""
+
+    @abstractmethod
+    def publish(self) -> None:
+        """Give the store its name, unless it is a dry run; and look at what is in it."""
+
+    def _look_back(self, *, is_begun: bool = False) -> bool:
+        """Open the store that is to be updated; whether nothing is to be done about it.
+
+        ``is_begun``: there is a half-packed one, which is gone on with in any case.
+        """
         target, options = self.target, self._options
-        self._finish_interrupted()
-        if not target.path.exists():
-            return False
         try:
             store = self._stack.enter_context(Store(target.path))
             self._check_choices(store)
-            is_begun = partial_path(target.path).exists() and not options.dry_run
-            if not options.checksum and not is_begun:
+            if not options.checksum and not is_begun and self._is_whole(store):
                 found = findings_if_current(store, self._header, target.source, options)
                 if found is not None:
                     for finding in found:
@@ -113,13 +123,9 @@ class Packing:
             raise PackError(f"{error}; it cannot be updated: --overwrite packs it anew") from error
         return False
 
-    def _finish_interrupted(self) -> None:
-        """Publish what an earlier run was publishing: the source may have changed since."""
-        options = self._options
-        if partial_path(self.target.path).exists() and not (options.restart or options.dry_run):
-            with self._begin(restart=False) as writer:
-                if writer.publishing:
-                    writer.publish()
+    def _is_whole(self, store: Store) -> bool:  # noqa: ARG002
+        """Whether all of its files are there."""
+        return True
 
     def _check_choices(self, store: Store) -> None:
         before, now = dict(store.header.options), dict(self._header.options)
@@ -135,81 +141,22 @@ class Packing:
                 "it with the same, or pack it anew with --overwrite"
             )
 
-    @property
-    def _may_begin_anew(self) -> bool:
-        """What an interrupted update leaves is worth little: most of it is in the old store."""
-        return self._options.update and self.target.path.exists()
-
-    def _begin(self, restart: bool) -> StoreWriter:
-        target, options = self.target, self._options
-        try:
-            return StoreWriter(
-                target.path,
-                self._header,
-                columns=pack_columns(options),
-                files=target.source.files,
-                restart=restart,
-                overwrite=options.overwrite or options.update,
-                dry=options.dry_run,
-            )
-        except ResumeError:
-            if not self._may_begin_anew:
-                raise
-            return self._begin(restart=True)
-
-    def run(self, progress: Progress, others: Sequence[EarlierStore] = ()) -> None:
-        """Pack all that is not packed yet, and commit it; ``PackJob.run`` says what it raises.
-
-        Args:
-            progress: shown how far it is.
-            others: the earlier stores of other targets.
-        """
-        if self._writer is None:
+    def _count_changes(self, samples: Store | CommittedSamples) -> None:
+        """With ``update``: compare what was packed with what was there."""
+        if not self._options.update:
             return
-        try:
-            self._run(self._writer, progress, others)
-        except ResumeError:
-            if not self._may_begin_anew:
-                raise
-            self._writer.close()
-            self._writer = self._stack.enter_context(self._begin(restart=True))
-            self._run(self._writer, progress, others)
+        if self.earlier is None:
+            self.changes = Changes(added=len(samples))
+        else:
+            self.changes = Changes.between(self.earlier.store, samples)
 
-    def _run(self, writer: StoreWriter, progress: Progress, others: Sequence[EarlierStore]) -> None:
-        source, options = self.target.source, self._options
-        job = PackJob(source, writer, options, self._note, self.earlier, others)
-        self._listed = job.run(progress)
-        self.photos, self.source_bytes = job.photos, job.source_bytes
-
-    def discard(self) -> None:
-        """Delete what is half packed."""
-        if self._writer is not None:
-            self._writer.discard()
-
-    def publish(self) -> None:
-        """Give the store its name, unless it is a dry run; and look at what is in it."""
-        writer, options = self._writer, self._options
-        if writer is not None and options.update:
-            samples = writer.committed_samples()
-            if self.earlier is None:
-                self.changes = Changes(added=len(samples))
-            else:
-                self.changes = Changes.between(self.earlier.store, samples)
-        if writer is not None and options.dry_run:
-            samples = writer.committed_samples()
-            self.contents = Contents.of(samples)
-            self.store_bytes = writer.size_bytes
-            self._tell(samples)
-            return
-        if writer is not None:
-            writer.publish()
+    def _look_at_published(self) -> None:
         with Store(self.target.path) as store:
             if not self._listed:  # its problems are news
                 for finding in problems_of(store):
                     self._note(finding)
             self._tell(store)
-            self.contents = Contents.of(store)
-        self.store_bytes = self.target.path.stat().st_size
+            self.contents, self.store_bytes = Contents.of(store), store.store_bytes
 
     def _tell(self, samples: Store | CommittedSamples) -> None:
         for finding in (*misnamed(samples), *unlabelled(samples)):

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from fastload.convert.current import check_current
+from fastload.convert.earlier import EarlierStore
+from fastload.convert.filling import Filling
 from fastload.convert.findings import Finding, Severity
-from fastload.convert.job import PackJob
 from fastload.convert.options import PackOptions
-from fastload.convert.originals import original_name
-from fastload.convert.pack_header import pack_columns, pack_header
 from fastload.convert.progress import Progress, Silent
+from fastload.convert.shard_names import DONE, shard_name
 from fastload.convert.shares import Share, ShareSource
-from fastload.convert.sources import Source, SourceItem
+from fastload.convert.targets import Target
 from fastload.convert.verifier import verify
-from fastload.disk import replace_file
-from fastload.errors import PackError, ResumeError, StoreFormatError
-from fastload.store import Store, StoreHeader, StoreWriter, WriterHeader
+from fastload.disk import disk_errors, replace_file
+from fastload.errors import PackError, ResumeError, StoreError, StoreFormatError
+from fastload.store import Store
 from fastload.store.manifest import Shard, file_sha256
+from fastload.store.shards import ShardedStore
 
-__all__ = ["MadeShard", "forget_done", "make_shard"]
-
-#: Beside a shard's file, while others are still to be made: its entry in the manifest.
-_DONE = ".done"
+__all__ = ["MadeShard", "ShardJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,124 +34,140 @@ class MadeShard:
         shard: its entry in the manifest.
         photos: packed now; 0 where an earlier run had done it.
         source_bytes: of those.
-        listed: whether the source's findings were told.
+        kept: it is one of the store that is replaced, and lies there.
     """
 
     shard: Shard
-    photos: int
-    source_bytes: int
-    listed: bool
+    photos: int = 0
+    source_bytes: int = 0
+    kept: bool = False
 
 
-def make_shard(
-    source: Source,
-    folder: Path,
-    share: Share,
-    options: PackOptions,
-    note: Callable[[Finding], None],
-    progress: Progress | None = None,
-) -> MadeShard:
-    """Pack one share of ``source`` into ``folder``, and check what was made.
+@dataclass(frozen=True)
+class ShardJob:
+    """Makes the shards of a target.
 
-    What an interrupted run has packed of it stays, and a shard that is done is not done again.
-
-    Raises:
-        ResumeError: what is there was begun otherwise, or does not fit the source any more.
-        PackError: as ``pack``; or what was written is not what can be read.
+    Attributes:
+        target: of the whole.
+        folder: where shards are made.
+        generation: of their names.
+        options: as given to ``pack``.
+        earlier: where photos are taken from that were packed before; the first is the sharded
+            store that is replaced.
     """
-    path = folder / share.name
-    done = path.with_name(path.name + _DONE)
-    part = ShareSource(source, share)
-    shown = _Named(progress or Silent(), f"shard {share.number + 1}/{share.count}")
-    if path.exists():
-        _check_fits(path, part, options)
-        shard = _read_done(done, path)
-        if shard is None:
-            shard = _checked(path, done, options, shown)
-        return MadeShard(shard, 0, 0, listed=False)
-    with StoreWriter(path, _header(part, options), columns=pack_columns(options)) as writer:
-        job = PackJob(part, writer, options, note)
-        listed = job.run(shown)
-        writer.publish()
-    return MadeShard(_checked(path, done, options, shown), job.photos, job.source_bytes, listed)
 
+    target: Target
+    folder: Path
+    generation: int
+    options: PackOptions
+    earlier: Sequence[EarlierStore] = ()
 
-def forget_done(folder: Path) -> None:
-    """Take away what told shards that are done from others."""
-    for path in folder.glob(f"shard-*{_DONE}"):
-        path.unlink()
+    def make(
+        self, share: Share, note: Callable[[Finding], None], progress: Progress | None = None
+    ) -> MadeShard:
+        """Pack one share, and check what was made.
 
+        What an interrupted run has packed of it stays, and a shard that is done is not done again;
+        nor is one that is as it would be in the store that is replaced.
 
-def _header(part: ShareSource, options: PackOptions) -> WriterHeader:
-    return pack_header(part, options, share=str(part.share))
+        Args:
+            share: of the target's source.
+            note: called with each finding.
+            progress: shown how far it is.
 
+        Raises:
+            ResumeError: what is there was begun otherwise, or does not fit the source any more.
+            PackError: as ``pack``; or what was written is not what can be read.
+        """
+        path = self.folder / shard_name(share.number, self.generation)
+        part = ShareSource(self.target.source, share)
+        target = replace(self.target, path=path, source=part, share=str(share))
+        shown = _Named(progress or Silent(), f"shard {share.number + 1}/{share.count}")
+        made = self._as_before(target, share, note) or self._done_before(target, note, shown)
+        if made is not None:
+            return made
+        filling = Filling(target, self.options, note, may_begin_anew=bool(self.earlier))
+        try:
+            filling.run(shown, self.earlier)
+            filling.writer.publish()
+        finally:
+            filling.close()
+        return MadeShard(self._checked(path, shown), filling.photos, filling.source_bytes)
 
-def _check_fits(path: Path, part: ShareSource, options: PackOptions) -> None:
-    """Refuses a finished shard of another command, or of photos that are not as they were."""
-    with Store(path) as store:
-        expected = _header(part, options)
-        if not _same_beginning(store.header, expected):
-            raise ResumeError(
-                f"{path}: was begun otherwise; repeat the command that began it, or start anew "
-                "with --restart"
+    def _as_before(
+        self, target: Target, share: Share, note: Callable[[Finding], None]
+    ) -> MadeShard | None:
+        """The shard of the store that is replaced, where nothing in it would be another."""
+        store = self.earlier[0].store if self.earlier else None
+        if not isinstance(store, ShardedStore) or self.options.checksum:
+            return None
+        if share.before >= len(store.manifest.shards):
+            return None
+        try:
+            before = store.shard(share.before)
+            header = target.header(self.options)
+            # How the whole is divided may be another.
+            share_before = {"share": before.header.options.get("share", "")}
+            header = replace(header, options={**header.options, **share_before})
+            findings = check_current(before, header, target.source, self.options)
+        except (ResumeError, StoreError, OSError):
+            return None
+        for finding in findings:
+            note(finding)
+        return MadeShard(store.manifest.shards[share.before], kept=True)
+
+    def _done_before(
+        self, target: Target, note: Callable[[Finding], None], progress: Progress
+    ) -> MadeShard | None:
+        """The shard that an earlier run of this packing has made, where it fits."""
+        if not target.path.exists():
+            return None
+        try:
+            with Store(target.path) as store:
+                header = target.header(self.options)
+                findings = check_current(store, header, target.source, self.options)
+        except ResumeError:
+            if not self.earlier:
+                raise
+            with disk_errors(target.path):
+                target.path.unlink()
+            return None
+        for finding in findings:
+            note(finding)
+        return MadeShard(_read_done(target.path) or self._checked(target.path, progress))
+
+    def _checked(self, path: Path, progress: Progress) -> Shard:
+        """Verify a shard, and note that it is done."""
+        report = verify(path, workers=self.options.workers, progress=progress)
+        if report.differences_count:
+            kind, group = next(iter(report.tally.groups(Severity.PROBLEM).items()))
+            path.unlink()  # so that the next run makes it again
+            raise PackError(
+                f"{path}: what was written is not what can be read ({group.count} {kind}: "
+                f"{group.examples[0].detail}); check the disk, and run the same command again"
             )
-        names, problems = store.names, {problem.path for problem in store.problems}
-        size = original_name("source_size", store.column_names)
-        sizes, times = store.column(size), store.column("source_mtime_ns")
-        sample = 0
-        for item in part.items():
-            if not isinstance(item, SourceItem):
-                continue
-            if sample < len(store) and names[sample] == item.name:
-                if part.stamp(item) != (int(sizes[sample]), int(times[sample])):
-                    raise _changed(path, f"{item.name} has changed since it was packed")
-                sample += 1
-            elif item.name not in problems:
-                raise _changed(path, f"{item.name} is new")
-        if sample < len(store):
-            raise _changed(path, f"{names[sample]} is not there any more")
+        with Store(path) as store:
+            shard = Shard(
+                name=path.name,
+                bytes=store.store_bytes,
+                sha256=file_sha256(path),
+                samples=len(store),
+                store_id=store.header.store_id,
+                content_hash=report.content_hash,
+            )
+        with disk_errors(path):
+            replace_file(_done(path), json.dumps(asdict(shard)).encode("ascii"))
+        return shard
 
 
-def _same_beginning(found: StoreHeader, expected: WriterHeader) -> bool:
-    return all(
-        getattr(found, name) == getattr(expected, name)
-        for name in ("class_names", "split_names", "source", "options", "annotations")
-    )
+def _done(path: Path) -> Path:
+    return path.with_name(path.name + DONE)
 
 
-def _changed(path: Path, what: str) -> ResumeError:
-    return ResumeError(
-        f"{path}: its source is not as it was: {what}; put it back, or pack anew with --restart"
-    )
-
-
-def _checked(path: Path, done: Path, options: PackOptions, progress: Progress) -> Shard:
-    """Verify a shard, and note that it is done."""
-    report = verify(path, workers=options.workers, progress=progress)
-    if report.differences_count:
-        kind, group = next(iter(report.tally.groups(Severity.PROBLEM).items()))
-        path.unlink()  # so that the next run makes it again
-        raise PackError(
-            f"{path}: what was written is not what can be read ({group.count} {kind}: "
-            f"{group.examples[0].detail}); check the disk, and run the same command again"
-        )
-    with Store(path) as store:
-        shard = Shard(
-            name=path.name,
-            bytes=store.store_bytes,
-            sha256=file_sha256(path),
-            samples=len(store),
-            store_id=store.header.store_id,
-            content_hash=report.content_hash,
-        )
-    replace_file(done, json.dumps(asdict(shard)).encode("ascii"))
-    return shard
-
-
-def _read_done(done: Path, path: Path) -> Shard | None:
+def _read_done(path: Path) -> Shard | None:
     """What was noted of a finished shard; None where nothing was, or of another file."""
     try:
-        shard = Shard(**json.loads(done.read_bytes()))
+        shard = Shard(**json.loads(_done(path).read_bytes()))
         with Store(path) as store:
             found = store.header.store_id, store.store_bytes
     except (OSError, ValueError, TypeError, StoreFormatError):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from heapq import merge
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastload.convert.findings import Finding
 from fastload.convert.sources import Source, SourceItem
 from fastload.convert.sources.wrapped import WrappedSource
+from fastload.errors import StoreError
 from fastload.store import AnnotationHeader
+from fastload.store.shards import ShardedStore
 
-__all__ = ["Sharding", "Share", "ShareSource", "plan_shares"]
+__all__ = ["Sharding", "Share", "ShareSource", "photos_in_turn", "plan_as_before", "plan_shares"]
 
 #: Above every number of a photo.
 _NO_END = 1 << 62
@@ -41,34 +49,30 @@ class Sharding:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The photos of one shard: ``first``, ``first + step``, ... below ``end``, as listed.
+    """The photos of one shard.
 
     Attributes:
         number: of the shard, from 0.
         count: of shards.
+        places: of its photos in the source's order, ascending; the last of a source's shares may
+            go on for ever.
         photos: about how many; for progress.
+        before: with ``update``: the number of the earlier shard that may be the same.
     """
 
     number: int
     count: int
-    first: int
-    end: int
-    step: int
+    places: range | tuple[int, ...]
     photos: int
-
-    @property
-    def name(self) -> str:
-        """The shard's file."""
-        return f"shard-{self.number:05}.lmdb"
+    before: int
 
     def __str__(self) -> str:
         """What a half-packed shard must have been begun with, too."""
-        end = "" if self.end == _NO_END else self.end
-        return f"{self.number} of {self.count}, photos {self.first}:{end}:{self.step}"
-
-    def holds(self, photo: int) -> bool:
-        """Whether the photo of that place in the source's order is among them."""
-        return self.first <= photo < self.end and (photo - self.first) % self.step == 0
+        places, beginning = self.places, f"{self.number} of {self.count}"
+        if isinstance(places, tuple):
+            return f"{beginning}, as divided before"
+        end = "" if places.stop == _NO_END else places.stop
+        return f"{beginning}, photos {places.start}:{end}:{places.step}"
 
 
 def plan_shares(source: Source, sharding: Sharding) -> tuple[Share, ...]:
@@ -84,18 +88,72 @@ def plan_shares(source: Source, sharding: Sharding) -> tuple[Share, ...]:
     count = max(1, min(count, total))
     if sharding.deal:
         return tuple(
-            Share(n, count, n, _NO_END, count, (total - n + count - 1) // count)
+            Share(n, count, range(n, _NO_END, count), (total - n + count - 1) // count, n)
             for n in range(count)
         )
     if starts is None:
         starts = [n * total // count for n in range(count)]
     ends = [*starts[1:], total]
     shares = [
-        Share(n, count, start, end, 1, end - start)
+        Share(n, count, range(start, end), end - start, n)
         for n, (start, end) in enumerate(zip(starts, ends, strict=True))
     ]
-    shares[-1] = replace(shares[-1], end=_NO_END)
+    shares[-1] = replace(shares[-1], places=range(starts[-1], _NO_END))
     return tuple(shares)
+
+
+def plan_as_before(source: Source, store: ShardedStore) -> tuple[Share, ...]:
+    """The shares of a source by the shards that its photos are in already.
+
+    What is new goes where the photo before it is; or, where photos were dealt to the shards, to
+    the shard that has the fewest. So a shard in which nothing has changed stays as it is. Shards
+    that have lost all their photos are left out.
+    """
+    parts = store.column("shard")
+    numbers = _numbers_before(source, store, parts)
+    known, count = numbers >= 0, len(store.manifest.shards)
+    turns = int(np.count_nonzero(parts[1:] < parts[:-1]))
+    if 2 * turns * count > len(parts):  # dealt
+        held = np.bincount(numbers[known], minlength=count)
+        for photo in np.flatnonzero(~known).tolist():
+            numbers[photo] = shard = int(held.argmin())
+            held[shard] += 1
+    elif known.any():
+        last = np.maximum.accumulate(np.where(known, np.arange(len(numbers)), known.argmax()))
+        numbers = numbers[last]
+    else:
+        numbers[:] = 0
+    used = np.unique(numbers).tolist()
+    shares = []
+    for number, before in enumerate(used):
+        places = tuple(np.flatnonzero(numbers == before).tolist())
+        shares.append(Share(number, len(used), places, len(places), before))
+    return tuple(shares) or plan_shares(source, Sharding(shards=1))
+
+
+def _numbers_before(
+    source: Source, store: ShardedStore, parts: NDArray[np.uint32]
+) -> NDArray[np.int64]:
+    """The earlier shard of each photo of a source, int64 [N]; -1 of those that are new."""
+    problems: dict[str, int] = {}
+    for number in range(len(store.manifest.shards)):
+        with suppress(StoreError, OSError):  # a shard that is not there is made anew
+            problems |= {problem.path: number for problem in store.shard(number).problems}
+
+    def number_of(name: str) -> int:
+        found = store.names.find(name)
+        return problems.get(name, -1) if found is None else int(parts[found])
+
+    items = (item for item in source.items() if isinstance(item, SourceItem))
+    return np.fromiter((number_of(item.name) for item in items), np.int64)
+
+
+def photos_in_turn(source: Source, shares: Sequence[Share]) -> Iterator[tuple[str, int]]:
+    """The name of each photo of a source, in order, and the number of the share that has it."""
+    items = (item for item in source.items() if isinstance(item, SourceItem))
+    owners = merge(*(zip(share.places, repeat(share.number)) for share in shares))
+    for item, (_place, number) in zip(items, owners, strict=False):
+        yield item.name, number
 
 
 def _starts_by_size(source: Source, shard_bytes: int) -> tuple[list[int], int]:
@@ -137,14 +195,16 @@ class ShareSource(WrappedSource):
 
     def items(self) -> Iterator[SourceItem | Finding]:
         """The share's photos in order."""
-        photo = 0
+        photo, places = 0, iter(self.share.places)
+        wanted = next(places, None)
         for item in self.source.items():
             if isinstance(item, Finding):
                 if self.share.number == 0:
                     yield item
                 continue
-            if self.share.holds(photo):
+            if photo == wanted:
                 yield item
+                wanted = next(places, None)
             photo += 1
 
     def select(self, split: int) -> ShareSource:

@@ -6,12 +6,24 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastload.convert.options import PackOptions
+from fastload.convert.pack_header import pack_header
 from fastload.convert.sources import CONTAINERS, Source
 from fastload.convert.sources.webdataset import expand, is_pattern
 from fastload.errors import PackError, SourceError
-from fastload.store import partial_path
+from fastload.store import WriterHeader, partial_path
+from fastload.store.manifest import MANIFEST_NAME
 
-__all__ = ["Target", "check_place", "check_target", "is_inside", "place_of", "plan_targets"]
+__all__ = [
+    "Target",
+    "check_place",
+    "check_target",
+    "exists_error",
+    "is_inside",
+    "is_sharded",
+    "place_of",
+    "plan_targets",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +31,45 @@ class Target:
     """One store to make.
 
     Attributes:
-        path: its file.
+        path: its file, or its folder of shards.
         source: what goes into it.
         split: the one split that goes into it, or "" for all there is.
         published: an earlier, interrupted run has published it already.
+        sharded: it is a folder of shards.
+        share: which of the photos of a larger one it is for, or "".
     """
 
     path: Path
     source: Source
     split: str = ""
     published: bool = False
+    sharded: bool = False
+    share: str = ""
+
+    def header(self, options: PackOptions) -> WriterHeader:
+        """What the store will say of itself."""
+        more = {"split": self.split, "share": self.share}
+        return pack_header(self.source, options, **{name: of for name, of in more.items() if of})
 
 
 def check_target(
-    source: str | os.PathLike[str], destination: str | os.PathLike[str], *, overwrite: bool
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    overwrite: bool,
+    sharded: bool = False,
 ) -> None:
     """Refuses a destination that cannot be, before the source is listed.
 
+    Args:
+        source: what is to be packed.
+        destination: where to.
+        overwrite: what is there may be replaced, by an update too.
+        sharded: a folder of shards is to be made there.
+
     Raises:
-        PackError: it exists (and is not to be replaced), is a folder, or its folder is missing.
+        PackError: it exists (and is not to be replaced), is a folder for one file or a file for
+            shards, or its folder is missing.
         SourceError: it lies inside the source, in which nothing is ever written.
     """
     path = Path(os.path.abspath(destination))
@@ -45,14 +77,42 @@ def check_target(
     files = expand(named) if is_pattern(named) else [named]
     if path.is_file() and any(os.path.isfile(f) and os.path.samefile(f, path) for f in files):
         raise SourceError(f"{path}: is the source itself; choose another name")
-    if path.is_dir():
-        raise PackError(
-            f"{path}: expected a file's name for the store, found a folder; "
-            f"name a file in it, such as {path / 'photos.lmdb'}"
-        )
     check_place(path, source)
-    if path.exists() and not overwrite:
+    _check_kind(path, sharded)
+    if _is_taken(path) and not overwrite:
         raise exists_error(path, or_update=True)
+
+
+def is_sharded(path: Path) -> bool:
+    """Whether a folder of shards that is a store is there."""
+    return (path / MANIFEST_NAME).is_file()
+
+
+def _is_taken(path: Path) -> bool:
+    return path.exists() and not (path.is_dir() and not any(path.iterdir()))
+
+
+def _check_kind(path: Path, sharded: bool) -> None:
+    """Refuses what an option of this command would not have made."""
+    if not sharded and path.is_dir():
+        more = (
+            "it is a sharded store, which --update keeps in shards, and --shards or --shard-bytes "
+            "with --overwrite replaces"
+            if is_sharded(path)
+            else f"name a file in it, such as {path / 'photos.lmdb'}, or ask for shards with "
+            "--shards or --shard-bytes"
+        )
+        raise PackError(f"{path}: expected a file's name for the store, found a folder; {more}")
+    if sharded and os.path.lexists(path) and not path.is_dir():
+        raise PackError(
+            f"{path}: expected a folder's name for shards, found a file; choose another name, or "
+            "leave --shards and --shard-bytes out to make or update one file"
+        )
+    if sharded and _is_taken(path) and not is_sharded(path):
+        raise PackError(
+            f"{path}: expected a new or empty folder, or a sharded store to replace, found one "
+            "with other files"
+        )
 
 
 def check_place(path: Path, source: str | os.PathLike[str]) -> None:
@@ -95,13 +155,22 @@ def plan_targets(
     overwrite: bool,
     *,
     update: bool = False,
+    sharded: bool = False,
 ) -> list[Target]:
     """The stores to make of ``source``: one, or one a split.
 
-    With one a split, all partial files are made, in order, before the first store is published, in
-    the same order. So a store that exists without a partial file, while a later one has a partial
-    file, was published by the run that is being resumed. With ``update`` none counts as that: what
-    such a run has published is looked at again.
+    With one a split, all partial files (of shards: folders) are made, in order, before the first
+    store is published, in the same order. So a store that exists without a partial file, while a
+    later one has a partial file, was published by the run that is being resumed. With ``update``
+    none counts as that: what such a run has published is looked at again.
+
+    Args:
+        source: what is to be packed.
+        destination: as given to ``pack``.
+        split_stores: one a split.
+        overwrite: stores may be replaced.
+        update: stores are brought up to date; where one is sharded, all are or will be.
+        sharded: shards are asked for.
 
     Raises:
         PackError: a store exists, and is not to be replaced.
@@ -109,22 +178,24 @@ def plan_targets(
     """
     path = Path(os.path.abspath(destination))
     if not split_stores:
-        return [Target(path, source)]
+        return [Target(path, source, sharded=sharded or (update and is_sharded(path)))]
     if not source.split_names:
         raise SourceError(
             f"{source.root}: expected train/val/test folders for one store a split, "
             f"found the layout {source.layout}; leave --split-stores out"
         )
     paths = [path.with_name(f"{path.stem}-{name}{path.suffix}") for name in source.split_names]
+    sharded = sharded or (update and any(map(is_sharded, paths)))
     targets = []
     for number, target in enumerate(paths):
         resuming = any(partial_path(later).exists() for later in paths[number + 1 :])
-        published = target.exists() and not partial_path(target).exists() and resuming
+        published = _is_taken(target) and not partial_path(target).exists() and resuming
         published = published and not update
-        if target.exists() and not published and not (overwrite or update):
+        _check_kind(target, sharded)
+        if _is_taken(target) and not published and not (overwrite or update):
             raise exists_error(target, or_update=True)
         split = source.split_names[number]
-        targets.append(Target(target, source.select(number), split, published))
+        targets.append(Target(target, source.select(number), split, published, sharded))
     return targets
 
 

@@ -36,8 +36,6 @@ def test_a_folder_of_shards_is_a_store_to_all_commands(tmp_path: Path) -> None:
         ["--deal"],
         ["--engine", "ray"],
         ["--shards", "2", "--shard-bytes", "1GB"],
-        ["--shards", "2", "--split-stores"],
-        ["--shards", "2", "--update"],
         ["--shards", "0"],
         ["--shard-bytes", "much"],
     ],

@@ -12,10 +12,8 @@ from PIL import Image
 from fastload.convert import Finding, PackOptions, Severity, pack, unpack, verify
 from fastload.convert.deduped import deduped
 from fastload.convert.progress import Silent
-from fastload.convert.shard_packer import pack_shards
-from fastload.convert.shares import Sharding
 from fastload.convert.sources import SourceItem, find_source
-from fastload.errors import PackError, ResumeError
+from fastload.errors import ResumeError
 from fastload.store import Store, partial_path
 from support.commands import invoke
 from support.interrupt import StopAfter
@@ -176,8 +174,3 @@ def test_the_command_counts_and_lists_them(source: Path, tmp_path: Path) -> None
     assert (found["notes"]["duplicate"]["count"], found["notes"]["leak"]["count"]) == (3, 1)
     assert sum("left out" in line for line in lines.read_text().splitlines()) == 4
     assert "--dedupe near" in invoke("convert", source, tmp_path / "p.lmdb", "--near", 3, code=2)
-
-
-def test_shards_refuse_what_they_do_not_do(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(PackError, match="without it"):
-        pack_shards(source, tmp_path / "shards", Sharding(shards=2), PackOptions(dedupe="exact"))

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from fastload.convert import job, ray_engine
 from fastload.convert.findings import Finding
@@ -18,11 +19,9 @@ from fastload.errors import ResumeError
 from fastload.store import StoreWriter
 
 
-def pack_share_killed_once(
-    source: str, folder: str, share: Share, options: PackOptions, run: str
-) -> tuple[MadeShard, list[Finding]]:
+def pack_share_killed_once(order: Any, share: Share) -> tuple[MadeShard, list[Finding]]:
     """The second shard's first worker dies in the middle, behind a commit."""
-    mark = Path(folder).parent / "killed"
+    mark = order.folder.parent / "killed"
     if share.number == 1 and not mark.exists():
         mark.touch()
         commit = StoreWriter.commit
@@ -33,7 +32,7 @@ def pack_share_killed_once(
 
         StoreWriter.commit = die  # type: ignore[method-assign]
         job.GROUP_SECONDS = 0.0
-    return pack_share(source, folder, share, options, run)
+    return pack_share(order, share)
 
 
 def main(root: Path) -> None:
@@ -50,10 +49,14 @@ def main(root: Path) -> None:
     (source / "class_0" / "photo_000.jpg").touch()
     refused = ""
     (root / "set").rename(root / "again.partial")
+    manifest = root / "again.partial" / "manifest.json"
+    text = manifest.read_bytes()
+    manifest.unlink()
     try:
         pack_shards(source, root / "again", sharding, PackOptions(), engine="ray")
     except ResumeError as error:  # what a task refuses comes out as what it is
         refused = str(error)
+    manifest.write_bytes(text)
     (root / "again.partial").rename(root / "set")
     result = {
         "photos": summary.contents.photos,

@@ -1,0 +1,205 @@
+"""A target that becomes a folder of shards."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+
+from fastload.convert.current import check_header
+from fastload.convert.earlier import EarlierStore
+from fastload.convert.findings import Finding
+from fastload.convert.options import PackOptions
+from fastload.convert.packing import Packing
+from fastload.convert.progress import Progress
+from fastload.convert.shard_job import MadeShard, ShardJob
+from fastload.convert.shard_names import LOCK, columns_name, is_ours, next_generation
+from fastload.convert.shard_publisher import join_shards, publish_folder, tidy_folder
+from fastload.convert.shares import Sharding, Share, plan_as_before, plan_shares
+from fastload.convert.targets import Target
+from fastload.disk import disk_errors, fsync_folder
+from fastload.errors import PackError
+from fastload.store import Store, partial_path
+from fastload.store.manifest import MANIFEST_NAME, parse_manifest, write_manifest
+from fastload.store.partial import LockedFile
+from fastload.store.shards import ShardedStore
+
+__all__ = ["MakeShards", "ShardPacking", "make_here"]
+
+Note = Callable[[Finding], None]
+#: Makes the shards of all shares, in order.
+MakeShards = Callable[[ShardJob, Sequence[Share], Note, Progress], Iterator[MadeShard]]
+
+
+def make_here(
+    job: ShardJob, shares: Sequence[Share], note: Note, progress: Progress
+) -> Iterator[MadeShard]:
+    """One shard after the other, each with all of this machine's cores."""
+    for share in shares:
+        yield job.make(share, note, progress)
+
+
+class ShardPacking(Packing):
+    """Packs one target into shards; see ``Packing``.
+
+    They grow in the folder ``<path>.partial``. Each is verified before it counts.
+
+    Args:
+        target: where to and what.
+        options: as given to ``pack``.
+        note: called with each finding.
+        sharding: how the target is divided; None: as it was before.
+        make: how shares become shards.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        options: PackOptions,
+        note: Note,
+        sharding: Sharding | None,
+        make: MakeShards,
+    ) -> None:
+        self._sharding = sharding
+        self._make = make
+        self._folder = partial_path(target.path)
+        self._lock: LockedFile | None = None
+        self._done = target.published
+        self._generation = 0
+        self._shares: Sequence[Share] = ()
+        self._made: list[MadeShard] = []
+        super().__init__(target, options, note)
+
+    def _begin(self) -> None:
+        path, options = self.target.path, self._options
+        if self._done:
+            return
+        self._take_lock()
+        if options.restart:
+            self._clear()
+        if (self._folder / MANIFEST_NAME).exists():  # an earlier run was publishing
+            if not options.update:
+                self._check_begun()
+            self._publish_folder()
+            if not options.update:
+                self._done = True
+                return
+            self._take_lock()
+        if options.update and (path / MANIFEST_NAME).exists():
+            self._done = self._look_back()
+        elif self._sharding is None:
+            raise PackError(
+                f"{path}: is not there yet; say with --shards or --shard-bytes how it is to be "
+                "divided"
+            )
+
+    def _take_lock(self) -> None:
+        with disk_errors(self.target.path):
+            if self._folder.exists() and not self._folder.is_dir():
+                raise PackError(
+                    f"{self._folder}: expected no or a folder of half-packed shards, found a "
+                    "half-packed store; go on without --shards and --shard-bytes, or delete it"
+                )
+            self._folder.mkdir(exist_ok=True)
+            fsync_folder(self._folder.parent)
+        self._lock = LockedFile(self._folder / LOCK)
+
+    def _clear(self) -> None:
+        """Throw away what is half packed."""
+        with disk_errors(self._folder):
+            for file in self._folder.iterdir():
+                if file.name == MANIFEST_NAME or (is_ours(file.name) and file.name != LOCK):
+                    file.unlink()
+
+    def _check_begun(self) -> None:
+        """Refuses to publish what another command has made."""
+        data = (self._folder / MANIFEST_NAME).read_bytes()
+        manifest = parse_manifest(data, str(self._folder / MANIFEST_NAME))
+        columns = self._folder / manifest.columns.name
+        if columns.exists():  # or it was moved, by a command that was not refused
+            with Store(columns) as store:
+                check_header(store, self._header)
+
+    def _is_whole(self, store: Store) -> bool:
+        """Whether all shards are there, in full length; an update makes those that are not."""
+        if not isinstance(store, ShardedStore):
+            return True
+        folder, shards = self.target.path, store.manifest.shards
+        paths = [folder / shard.name for shard in shards]
+        sizes = [path.stat().st_size if path.exists() else -1 for path in paths]
+        return sizes == [shard.bytes for shard in shards]
+
+    @property
+    def committed_count(self) -> int:
+        """Photos in finished shards."""
+        return sum(one.shard.samples for one in self._made)
+
+    @property
+    def is_empty(self) -> bool:
+        """The source has files, and none of them could be packed."""
+        return bool(self._made) and not self.committed_count
+
+    def run(self, progress: Progress, others: Sequence[EarlierStore] = ()) -> None:
+        """Make all shards that are not made yet."""
+        if self._done:
+            return
+        source = self.target.source
+        earlier = [] if self.earlier is None else [self.earlier, *others]
+        self._generation = next_generation(self.target.path)
+        if self._sharding is not None:
+            self._shares = plan_shares(source, self._sharding)
+        elif self.earlier is not None and isinstance(self.earlier.store, ShardedStore):
+            self._shares = plan_as_before(source, self.earlier.store)
+        job = ShardJob(self.target, self._folder, self._generation, self._options, earlier)
+        self._made = list(self._make(job, self._shares, self._note, progress))
+        self._listed = True
+        self.photos = sum(one.photos for one in self._made)
+        self.source_bytes = sum(one.source_bytes for one in self._made)
+
+    def discard(self) -> None:
+        """Delete what is half packed."""
+        if not self._done:
+            shutil.rmtree(self._folder)
+
+    def publish(self) -> None:
+        """Give the folder its name; and look at what is in it."""
+        path = self.target.path
+        if not self._done:
+            self._join()
+            self._publish_folder()
+        elif self._lock is not None:  # an update that has nothing to do
+            with disk_errors(path):
+                tidy_folder(path)
+                shutil.rmtree(self._folder)
+        self._look_at_published()
+
+    def _join(self) -> None:
+        columns = self._folder / columns_name(self._generation)
+        shards = [
+            ((self.target.path if one.kept else self._folder) / one.shard.name, one.shard)
+            for one in self._made
+        ]
+        source = self.target.source
+        with disk_errors(self.target.path):
+            manifest = join_shards(columns, self._header, source, self._shares, shards)
+            with Store(columns) as samples:
+                self._count_changes(samples)
+            write_manifest(self._folder, manifest)
+
+    def _publish_folder(self) -> None:
+        with disk_errors(self.target.path):
+            publish_folder(self._folder, self.target.path)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
+
+    def close(self) -> None:
+        """Leave finished shards, and a half-packed one, for a later run. Idempotent."""
+        super().close()
+        if self._lock is not None:
+            with disk_errors(self._folder):
+                if self._folder.exists() and [p.name for p in self._folder.iterdir()] == [LOCK]:
+                    shutil.rmtree(self._folder)  # nothing was begun
+            self._unlock()

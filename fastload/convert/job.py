@@ -28,7 +28,7 @@ from fastload.store import Problem, StoreWriter
 __all__ = ["PackJob", "photo_packer", "problem_of"]
 
 # A group is lost when packing is killed, and costs an fsync when it is committed.
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 32 << 20
 GROUP_SECONDS = 2.0
 # Files read and records made that wait for their turn.
 HELD_BYTES = 256 << 20

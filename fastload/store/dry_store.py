@@ -18,7 +18,7 @@ from fastload.store.label_encoding import label_columns
 from fastload.store.lmdb_page import overflow_pages
 from fastload.store.names import Names
 from fastload.store.pack_state import PackPlan, PackState
-from fastload.store.pending import NAME_COLUMNS
+from fastload.store.pending import NAME_COLUMNS, encode_chunk
 
 __all__ = ["DryStore"]
 
@@ -47,7 +47,7 @@ class DryStore:
         specs = [*plan.columns, LENGTH, *NAME_COLUMNS]
         specs += [] if annotations is None else [*label_columns(annotations), FILE_BYTES]
         self._specs: dict[str, ColumnSpec] = {spec.name: spec for spec in specs}
-        self._record_bytes = 0
+        self._record_bytes = self._chunk_bytes = 0
         self._data = {name: bytearray() for name in self._specs}
         if annotations is not None:
             self._data[FILE_BYTES.name] += files
@@ -56,6 +56,7 @@ class DryStore:
         """Add the group's columns, and clear it."""
         for name, data in group.columns():
             self._data[name] += data
+            self._chunk_bytes += len(encode_chunk(data)) if data else 0
             if name == LENGTH.name:
                 lengths = np.frombuffer(data, "<u8").tolist()
                 self._record_bytes += sum(
@@ -88,8 +89,7 @@ class DryStore:
         """About what a store of all this would take."""
         columns = sum(_paged(len(data) + PREFIX_BYTES) for data in self._data.values())
         # The chunks that wait for publishing leave their pages behind.
-        chunks = sum(map(len, self._data.values()))
-        return self._record_bytes + columns + chunks + _OTHER_PAGES * mmap.PAGESIZE
+        return self._record_bytes + columns + self._chunk_bytes + _OTHER_PAGES * mmap.PAGESIZE
 
     def publish(self, path: Path, check: Callable[[Path], object] | None = None) -> None:
         """Nothing."""

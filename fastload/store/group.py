@@ -16,7 +16,7 @@ from fastload.store.labels import SampleLabels
 from fastload.store.names import name_bytes
 from fastload.store.pack_file import PackFile, Transaction
 from fastload.store.pack_state import PackState
-from fastload.store.pending import NAME_COLUMNS, PROBLEMS_CHUNKS, chunk_key
+from fastload.store.pending import NAME_COLUMNS, PROBLEMS_CHUNKS, chunk_key, encode_chunk
 from fastload.store.problem import Problem, dump_problems
 from fastload.store.sample_rows import SampleRows
 
@@ -139,10 +139,12 @@ class Group:
         ``label_bytes`` are the committed bytes of each label column.
         """
         chunks = {
-            chunk_key(name, state.sequence): seal(data) for name, data in self.columns() if data
+            chunk_key(name, state.sequence): encode_chunk(data)
+            for name, data in self.columns()
+            if data
         }
         if self.problems:
-            problems = seal(dump_problems(self.problems))
+            problems = encode_chunk(dump_problems(self.problems))
             chunks[chunk_key(PROBLEMS_CHUNKS, state.sequence)] = problems
         sizes = {spec.name: state.count * spec.item_bytes for spec in self._specs}
         for name, added in self.label_bytes().items():

@@ -35,7 +35,7 @@ class LabelEncoder:
 
     def __init__(self, header: AnnotationHeader) -> None:
         self._header = header
-        self._specs = {spec.name: spec for spec in label_columns(header)}
+        self._columns = {spec.name: _Column(spec) for spec in label_columns(header)}
 
     def encode(self, labels: SampleLabels) -> dict[str, bytes]:
         """The bytes that each of ``label_columns`` grows by.
@@ -47,8 +47,7 @@ class LabelEncoder:
         if not header.objects:
             if labels.state is not LabelState.MISSING or len(objects):
                 raise ValueError("labels: the store was begun without objects")
-            return {name: _encode(self._specs[name], value)
-                    for name, value in self._file(labels).items()}  # fmt: skip
+            return self._encode(self._file(labels))
         if (labels.state is LabelState.PRESENT) != bool(len(objects)):
             raise ValueError(f"labels: {labels.state.name} with {len(objects)} objects")
         values: dict[str, Any] = {
@@ -68,14 +67,17 @@ class LabelEncoder:
         for name in header.object_fields:
             values[f"objects.{name}"] = objects.fields.get(name, ())
         values |= self._polygons(objects) | self._masks(objects) | self._file(labels)
-        encoded = {name: _encode(self._specs[name], value) for name, value in values.items()}
+        encoded = self._encode(values)
         for name, data in encoded.items():
             is_row = name.startswith("objects.") and name != "objects.sizes"
-            if is_row and len(data) != len(objects) * self._specs[name].item_bytes:
+            if is_row and len(data) != len(objects) * self._columns[name].item_bytes:
                 raise ValueError(f"column {name}: expected {len(objects)} rows")
         if len(objects) and int(np.min(objects.class_ids)) < 0:
             raise ValueError(f"class ids: expected 0 or more, found {np.min(objects.class_ids)}")
         return encoded
+
+    def _encode(self, values: dict[str, Any]) -> dict[str, bytes]:
+        return {name: self._columns[name].encode(value) for name, value in values.items()}
 
     def _polygons(self, objects: Objects) -> dict[str, Any]:
         if not self._header.polygons:
@@ -116,26 +118,40 @@ class LabelEncoder:
         }
 
 
-def _encode(spec: ColumnSpec, value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    # A fifth of the time that NumPy would take.
-    if type(value) is int and spec.dtype in _INTEGERS and not spec.item_shape:
+class _Column:
+    """Makes bytes of one column's values; made once, since NumPy's types take their time."""
+
+    def __init__(self, spec: ColumnSpec) -> None:
+        self.item_bytes = spec.item_bytes
+        self._spec = spec
+        self._dtype = np.dtype(spec.dtype).newbyteorder("<")
+        self._is_integer = spec.dtype in _INTEGERS and not spec.item_shape
+
+    def encode(self, value: Any) -> bytes:
+        spec, dtype = self._spec, self._dtype
+        if isinstance(value, bytes):
+            return value
+        # A fifth of the time that NumPy would take.
+        if type(value) is int and self._is_integer:
+            try:
+                return value.to_bytes(dtype.itemsize, "little", signed=dtype.kind == "i")
+            except OverflowError:
+                raise ValueError(
+                    f"column {spec.name}: expected {spec.dtype}, found {value}"
+                ) from None
+        found = np.asarray(value)
         try:
-            item = np.dtype(spec.dtype)
-            return value.to_bytes(item.itemsize, "little", signed=item.kind == "i")
-        except OverflowError:
-            raise ValueError(f"column {spec.name}: expected {spec.dtype}, found {value}") from None
-    found = np.asarray(value)
-    try:
-        converted = found.astype(np.dtype(spec.dtype).newbyteorder("<"))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"column {spec.name}: {error}") from error
-    # Integers must arrive as they are; floats must be numbers.
-    fits = np.isfinite(converted) if converted.dtype.kind == "f" else converted == found
-    if not np.all(fits) or converted.nbytes % spec.item_bytes:
-        raise ValueError(f"column {spec.name}: expected {spec.dtype}, found {value!r:.200}")
-    return converted.tobytes()
+            converted = found.astype(dtype, copy=False)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"column {spec.name}: {error}") from error
+        # Floats must be numbers; integers must arrive as they are.
+        if dtype.kind == "f":
+            fits = bool(np.isfinite(converted).all())
+        else:
+            fits = converted is found or bool(np.all(converted == found))
+        if not fits or converted.nbytes % self.item_bytes:
+            raise ValueError(f"column {spec.name}: expected {spec.dtype}, found {value!r:.200}")
+        return converted.tobytes()
 
 
 def _counts(counts: NDArray[np.uint32] | None, rows: int, total: int) -> NDArray[np.uint32]:

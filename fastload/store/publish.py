@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastload.disk import fsync_folder
 from fastload.errors import PackError, StoreFormatError
+from fastload.records import Buffer
 from fastload.store.annotation_tables import FILE_BYTES, Table, annotation_tables, sample_columns
 from fastload.store.blocks import record_offsets
 from fastload.store.catalog import (
@@ -40,16 +41,21 @@ from fastload.store.pending import NAME_COLUMNS, PROBLEMS_CHUNKS, PendingChunks
 
 __all__ = ["Publication"]
 
+#: Columns are written together up to so many bytes: each transaction waits for the disk.
+_BATCH_BYTES = 32 << 20
+
 #: Gives a column's values, and the keys of the chunks they were joined from.
 _Maker = Callable[[], tuple[NDArray[Any], list[bytes]]]
+#: About how many bytes it puts, and what does it.
+_Step = tuple[int, Callable[[Transaction], None]]
 
 
 class Publication:
     """The committed columns of a partial file, and the steps that publish it.
 
-    Every step is one transaction that writes a column and deletes the chunks it was joined from,
-    so that a publication killed at any moment is taken up where it stopped, and the next column
-    uses the pages that the last one's chunks leave. Memory: a few columns.
+    A step writes a column and deletes the chunks it was joined from; as many as are small are one
+    transaction. So a publication killed at any moment is taken up where it stopped. Memory: a few
+    columns.
     """
 
     def __init__(self, lock: LockedFile, file: PackFile, plan: PackPlan, state: PackState) -> None:
@@ -81,19 +87,37 @@ class Publication:
         state = self._state
         if not state.publishing:
             state = replace(state, publishing=True, sequence=state.sequence + 1)
-            self._put_meta({STATE: seal(state.to_json())})
+        batch: list[_Step] = []
+        for step in self._steps(state):
+            if sum(size for size, _ in batch) + step[0] > _BATCH_BYTES:
+                self._run(batch)
+                batch = []
+            batch.append(step)
+        self._run(batch)
+        return state
+
+    def _steps(self, state: PackState) -> Iterator[_Step]:
+        if state != self._state:
+            yield _put(META, STATE, seal(state.to_json()))
         makers = self._makers()
         for name, make in makers.items():
-            self._join(name, make)
-        self._join_problems()
-        header = state.to_header(self._plan, tuple(makers)).to_json()
+            yield from self._join(name, make)
+        yield from self._join_problems()
+        header = seal(state.to_header(self._plan, tuple(makers)).to_json())
 
         def finish(transaction: Transaction) -> None:
-            transaction.put(META, HEADER, seal(header))
+            transaction.put(META, HEADER, header)
             transaction.drop(PENDING)
 
-        self._file.transact(finish, len(header))
-        return state
+        yield len(header), finish
+
+    def _run(self, batch: list[_Step]) -> None:
+        def run(transaction: Transaction) -> None:
+            for _size, step in batch:
+                step(transaction)
+
+        if batch:
+            self._file.transact(run, sum(size for size, _ in batch))
 
     def finish(self) -> None:
         """Make the finished file one that can be opened, and safe from a power loss."""
@@ -171,40 +195,30 @@ class Publication:
         except StoreFormatError as error:
             raise StoreFormatError(f"{error}; pack again with --restart") from error
 
-    def _join(self, name: str, make: _Maker) -> None:
+    def _join(self, name: str, make: _Maker) -> Iterator[_Step]:
         pages = self._pages()
         key = name.encode("ascii")
         tree = pages.tree(COLUMNS)
-        if tree is not None and pages.get(tree, key) is not None:
-            return
-        values, chunk_keys = make()
-        blob = encode_column(name, values, pages.page_bytes)
+        if tree is None or pages.get(tree, key) is None:
+            values, chunk_keys = make()
+            yield _put(COLUMNS, key, encode_column(name, values, pages.page_bytes), chunk_keys)
 
-        def join(transaction: Transaction) -> None:
-            transaction.put(COLUMNS, key, blob)
-            for chunk_key in chunk_keys:
-                transaction.delete(PENDING, chunk_key)
-
-        self._file.transact(join, len(blob))
-
-    def _join_problems(self) -> None:
+    def _join_problems(self) -> Iterator[_Step]:
         chunks = list(PendingChunks(self._pages()).read(PROBLEMS_CHUNKS))
         if chunks:
             problems = seal(b"".join(data for _key, data in chunks))
+            yield _put(META, PROBLEMS, problems, [key for key, _data in chunks])
 
-            def join(transaction: Transaction) -> None:
-                transaction.put(META, PROBLEMS, problems)
-                for key, _data in chunks:
-                    transaction.delete(PENDING, key)
 
-            self._file.transact(join, len(problems))
+def _put(database: bytes, key: bytes, value: Buffer, chunk_keys: Iterable[bytes] = ()) -> _Step:
+    """A step that puts a value, and deletes the chunks that it was joined from."""
 
-    def _put_meta(self, values: dict[bytes, bytes]) -> None:
-        def put(transaction: Transaction) -> None:
-            for key, value in values.items():
-                transaction.put(META, key, value)
+    def put(transaction: Transaction) -> None:
+        transaction.put(database, key, value)
+        for chunk_key in chunk_keys:
+            transaction.delete(PENDING, chunk_key)
 
-        self._file.transact(put, sum(map(len, values.values())))
+    return len(value), put
 
 
 def _offsets(sizes: NDArray[Any], keys: list[bytes]) -> tuple[NDArray[np.uint64], list[bytes]]:

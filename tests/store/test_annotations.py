@@ -23,6 +23,7 @@ from fastload.store import (
     partial_path,
 )
 from fastload.store import group as group_module
+from fastload.store import publish
 from support.labels import ANNOTATIONS, FILES, LABELLED, labelled_samples, plain
 from support.stores import add, content, make_samples, pack
 
@@ -143,6 +144,7 @@ def test_publishing_is_taken_up_after_any_step(
         raise PackError("stopped")
 
     while True:
+        monkeypatch.setattr(publish, "_BATCH_BYTES", 0)
         monkeypatch.setattr(PackFile, "transact", stop_after_one)
         with StoreWriter(half, LABELLED, files=FILES) as writer:
             assert writer.committed_column("objects.box").shape[1:] == (4,)

@@ -29,6 +29,7 @@ from fastload.store import (
     WriterHeader,
     pack_file,
     partial_path,
+    publish,
 )
 from fastload.store.pack_file import PackFile
 from support.stores import HEADER, PROBLEMS, Sample, add, content, make_samples, pack
@@ -203,8 +204,9 @@ def test_stopped_at_any_transaction_and_resumed_is_as_uninterrupted(
     nth: int,
     after: bool,
 ) -> None:
-    """1 begins, 2..10 are commits, then come the steps of publishing."""
+    """1 begins, 2..10 are commits, then come the steps of publishing, one a transaction."""
     with monkeypatch.context() as patched:
+        patched.setattr(publish, "_BATCH_BYTES", 0)
         _fail_at(patched, nth, after=after, error=Killed())
         with pytest.raises(Killed):
             pack(path, samples)
@@ -226,8 +228,31 @@ def test_the_transactions_above_are_all_there_are(
     path: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
+        patched.setattr(publish, "_BATCH_BYTES", 0)
         _fail_at(patched, 30, after=False, error=Killed())
         pack(path, samples)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_what_is_small_is_published_by_one_transaction(
+    path: Path,
+    samples: list[Sample],
+    expected: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,
+) -> None:
+    with monkeypatch.context() as patched:
+        _fail_at(patched, 11, after=after, error=Killed())
+        with pytest.raises(Killed):
+            pack(path, samples)
+    with StoreWriter(path, HEADER) as writer:
+        assert writer.publishing is after
+    pack(path, samples)
+    assert contents_of(path) == expected
+    other = path.with_name("other.lmdb")
+    with monkeypatch.context() as patched:
+        _fail_at(patched, 12, after=False, error=Killed())
+        pack(other, samples)
 
 
 def test_killed_between_header_and_renaming(

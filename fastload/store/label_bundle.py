@@ -1,8 +1,8 @@
 """Several label files of one sample, kept as one.
 
 The name of a bundle is the folder that the files' names are relative to, with "/" at its end: no
-file is called so. Its text is a line of JSON, ``[[name, bytes, mtime_ns, mode], ...]``, and then
-the files' bytes, one behind the other.
+file is called so. Where they have no folder in common it is "./". Its text is a line of JSON,
+``[[name, bytes, mtime_ns, mode], ...]``, and then the files' bytes, one behind the other.
 """
 
 from __future__ import annotations
@@ -16,26 +16,22 @@ from fastload.store.labels import LabelFile
 __all__ = ["bundle", "unbundle"]
 
 _LIMIT = 1 << 63
+_HERE = "./"
 
 
 def bundle(files: Sequence[LabelFile]) -> LabelFile | None:
     """What keeps ``files``: none, the only one as it is, or a bundle of several.
 
     Args:
-        files: of one folder and those below it; undecodable bytes of names by surrogateescape.
-
-    Raises:
-        ValueError: several that no folder holds.
+        files: with relative names; undecodable bytes of names by surrogateescape.
     """
     if len(files) < 2:
         return files[0] if files else None
     folder = _common_folder([file.name for file in files])
-    if not folder:
-        raise ValueError(f"label files: expected those of one folder, found {files[0].name!r:.80}")
     rows = [[file.name[len(folder) :], len(file.text), file.mtime_ns, file.mode] for file in files]
     text = json.dumps(rows, separators=(",", ":")).encode("ascii") + b"\n"
     return LabelFile(
-        folder,
+        folder or _HERE,
         text + b"".join(file.text for file in files),
         max(file.mtime_ns for file in files),
         files[0].mode,
@@ -52,6 +48,9 @@ def unbundle(file: LabelFile | None) -> tuple[LabelFile, ...]:
         return ()
     if not file.name.endswith("/"):
         return (file,)
+    folder = file.name
+    if folder == _HERE or folder.endswith("/" + _HERE):  # with a prefix, that a merge gave it
+        folder = folder.removesuffix(_HERE)
     head, _, data = file.text.partition(b"\n")
     found = []
     try:
@@ -61,7 +60,7 @@ def unbundle(file: LabelFile | None) -> tuple[LabelFile, ...]:
             if not isinstance(mtime_ns, int) or abs(mtime_ns) >= _LIMIT or not _fits(mode):
                 raise ValueError("a time or a mode")
             name.encode("utf-8", "surrogateescape")
-            found.append(LabelFile(file.name + name, data[:size], mtime_ns, mode))
+            found.append(LabelFile(folder + name, data[:size], mtime_ns, mode))
             data = data[size:]
         if data:
             raise ValueError("bytes behind the last")

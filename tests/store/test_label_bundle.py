@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,13 @@ def test_one_file_stays_as_it_is_and_several_come_back_in_order() -> None:
     )
 
 
-def test_files_that_no_folder_holds_are_refused() -> None:
-    with pytest.raises(ValueError, match="one folder"):
-        bundle([LabelFile("a", b""), LabelFile("b", b"")])
+@pytest.mark.parametrize("prefix", ["", "x/", "y./"])
+def test_files_may_have_no_folder_in_common(prefix: str) -> None:
+    found = bundle([LabelFile("a/c", b"1"), LabelFile("b", b"2")])
+    assert found is not None
+    assert found.name == "./"
+    merged = replace(found, name=prefix + found.name)
+    assert [file.name for file in unbundle(merged)] == [f"{prefix}a/c", f"{prefix}b"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from support.trees import write_photo
 
 
@@ -16,11 +19,11 @@ def voc_object(name: str = "dog", box: tuple[object, ...] = (2, 3, 11, 20), more
     return f"<object>\n<name>{name}</name>{more}\n<bndbox>{sides}</bndbox>\n</object>\n"
 
 
-def voc_xml(*objects: str, size: tuple[int, int] | None = (30, 40)) -> str:
+def voc_xml(*objects: str, size: tuple[int, int] | None = (30, 40), segmented: str = "") -> str:
     """A whole annotation."""
-    stated = ""
+    stated = f"<segmented>{segmented}</segmented>" if segmented else ""
     if size is not None:
-        stated = f"<size><height>{size[0]}</height><width>{size[1]}</width></size>"
+        stated += f"<size><height>{size[0]}</height><width>{size[1]}</width></size>"
     return f"<annotation>\n{stated}\n{''.join(objects)}</annotation>\n"
 
 
@@ -40,3 +43,12 @@ def voc_set(root: Path, photos: int = 6, year: str = "") -> Path:
     for split, stems in lists.items():
         (top / "ImageSets" / "Main" / f"{split}.txt").write_text("\n".join(stems) + "\n")
     return root
+
+
+def voc_picture(path: Path, pixels: np.ndarray, mode: str = "P") -> None:
+    """A segmentation picture with a palette."""
+    path.parent.mkdir(exist_ok=True)
+    picture = Image.fromarray(pixels.astype(np.uint8)).convert("L")
+    if mode == "P":
+        picture.putpalette(bytes(range(256)) * 3)
+    picture.convert(mode).save(path)

@@ -13,6 +13,7 @@ import numpy as np
 from fastload.convert.layouts.base import Converted, StoreLabels, class_name
 from fastload.convert.layouts.naming import Naming
 from fastload.convert.layouts.spool import Spool
+from fastload.convert.originals import reduced_photos
 from fastload.convert.roles import role_of
 from fastload.store import LabelState, Objects
 
@@ -22,10 +23,14 @@ __all__ = ["VocWriter"]
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FLAGS = ("difficult", "truncated", "occluded")
 _LISTS = {"train", "val", "trainval", "test"}
+#: Folders of them; their pixels count objects in the order of the XML, which stays.
+_PICTURES = {"SegmentationObject", "SegmentationClass"}
 
 
 class VocWriter:
     """``JPEGImages/*``, ``Annotations/*.xml``, ``ImageSets/Main/<split>.txt`` and ``classes.txt``.
+
+    Segmentation pictures that were packed with photos of VOC go with them, as they are.
 
     VOC counts pixels from 1 and its boxes hold the last one. Parts of pixels are kept: numbers are
     written so that the same float64 comes back.
@@ -35,6 +40,7 @@ class VocWriter:
         self._labels = labels
         self._naming = Naming(labels, flat=True)
         plain = map(_plain, labels.class_names)
+        self._reduced = reduced_photos(labels.store)
         self._class_names = tuple(name or f"class {number}" for number, name in enumerate(plain))
 
     def photo_name(self, index: int) -> str:
@@ -44,22 +50,24 @@ class VocWriter:
     def convert(self, index: int) -> Converted:
         """The XML of a photo; none where nothing is known of it."""
         labels = self._labels.annotations[index]
+        stem = os.path.splitext(self._naming[index])[0]
+        pictures = self._pictures(index, stem)
         if labels.state not in (LabelState.PRESENT, LabelState.EMPTY):
-            return Converted()
+            return Converted(tuple(pictures))
         size = self._labels.size(index)
         height, width = size.upright if labels.upright else (size.height, size.width)
-        lost = self._losses(labels.objects)
+        lost = self._losses(labels.objects, has_pictures=bool(pictures))
         root = ET.Element("annotation")
         _add(root, "folder", "JPEGImages")
         _add(root, "filename", _plain(self._naming[index]))
         stated = ET.SubElement(root, "size")
         for name, value in (("width", width), ("height", height), ("depth", 3)):
             _add(stated, name, str(value))
+        _add(root, "segmented", str(int(bool(pictures))))
         self._add_objects(root, labels.objects, lost)
         ET.indent(root, "\t")
         text = ET.tostring(root, "utf-8") + b"\n"
-        stem = os.path.splitext(self._naming[index])[0]
-        return Converted(((f"Annotations/{stem}.xml", text),), +lost)
+        return Converted(((f"Annotations/{stem}.xml", text), *pictures), +lost)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """The lists of the splits, and of the classes in the order of their ids."""
@@ -107,12 +115,18 @@ class VocWriter:
         name = {"valid": "val", "validation": "val", "training": "train", "testing": "test"}
         return name.get(role, role) if taken == 1 else split
 
-    def _losses(self, objects: Objects) -> Counter[str]:
+    def _pictures(self, index: int, stem: str) -> list[tuple[str, bytes]]:
+        """The segmentation pictures of a photo; none where it was reduced, as they were not."""
+        files = () if self._reduced[index] else self._labels.store.label_files(index)
+        found = [(file.name.rpartition("/")[0].rpartition("/")[2], file) for file in files]
+        return [(f"{kind}/{stem}.png", file.text) for kind, file in found if kind in _PICTURES]
+
+    def _losses(self, objects: Objects, *, has_pictures: bool) -> Counter[str]:
         crowd = int(np.count_nonzero(self._labels.truth(objects, "crowd")))
         lost = Counter({"crowds: written as difficult": crowd})
         if objects.polygon_counts is not None:
             lost["polygons"] = int(np.count_nonzero(objects.polygon_counts))
-        if objects.run_counts is not None:
+        if objects.run_counts is not None and not has_pictures:
             lost["masks"] = int(np.count_nonzero(objects.run_counts))
         if "keypoints" in objects.fields:
             lost["objects' keypoints"] = len(objects)

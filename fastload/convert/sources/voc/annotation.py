@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fastload.convert.labelled import LabelError, shown
 from fastload.convert.safe_xml import Element, load_xml
 from fastload.store import Objects
 
-__all__ = ["FLAGS", "class_names_in", "read_annotation"]
+__all__ = ["FLAGS", "Annotation", "class_names_in", "read_annotation"]
 
 FLAGS = ("difficult", "truncated", "occluded")
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "", "false", "no", "unspecified"})
@@ -20,10 +21,23 @@ def class_names_in(data: bytes) -> set[str]:
     return {_name(element) for element in _root(data).all("object")}
 
 
-def read_annotation(
-    data: bytes, class_ids: Mapping[str, int]
-) -> tuple[Objects, tuple[int, int] | None]:
-    """The objects, and (height, width) where the XML states them.
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What the XML of a photo says.
+
+    Attributes:
+        objects: without masks.
+        size: (height, width), where it states them.
+        is_segmented: pictures of its objects go with it; None: it does not say.
+    """
+
+    objects: Objects
+    size: tuple[int, int] | None
+    is_segmented: bool | None
+
+
+def read_annotation(data: bytes, class_ids: Mapping[str, int]) -> Annotation:
+    """An XML's contents.
 
     VOC counts pixels from 1, and its box holds the last one too: ``xmin`` 1 and ``xmax`` 640 are
     the whole of 640 pixels, 0 to 640.
@@ -42,7 +56,9 @@ def read_annotation(
         boxes.append(_box(element))
         for flag in FLAGS:
             fields[flag].append(_flag(element, flag))
-    return Objects.of(classes, boxes, fields=fields if classes else None), _size(root)
+    objects = Objects.of(classes, boxes, fields=fields if classes else None)
+    is_segmented = None if root.one("segmented") is None else bool(_flag(root, "segmented"))
+    return Annotation(objects, _size(root), is_segmented)
 
 
 def _root(data: bytes) -> Element:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
-from fastload.convert.files import read_file
-from fastload.convert.findings import Finding, RefusedError, Severity
+import numpy as np
+
+from fastload.convert.findings import Finding, Severity
 from fastload.convert.frame import coordinates_of
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.names import is_path
@@ -17,15 +18,28 @@ from fastload.convert.sources.listed import ListedSource
 from fastload.convert.sources.place import Place, SourceFile
 from fastload.convert.sources.unlisted_photos import unlisted_photos
 from fastload.convert.sources.voc.annotation import FLAGS, class_names_in, read_annotation
+from fastload.convert.sources.voc.instance_masks import instance_masks
+from fastload.convert.sources.voc.label_file import PHOTOS, label_name, read_label_file, strays
+from fastload.convert.sources.voc.segmentation import ENDING, Segmentation
 from fastload.convert.walk import join
-from fastload.store import NO_SPLIT, AnnotationHeader, LabelFile, LabelState, SampleLabels, attach
+from fastload.store import (
+    NO_SPLIT,
+    AnnotationHeader,
+    LabelFile,
+    LabelState,
+    Objects,
+    SampleLabels,
+    attach,
+    bundle,
+)
 
 __all__ = ["open_voc", "probe_voc"]
 
 LAYOUT = "voc"
-MAX_LABEL_BYTES = 16 << 20
 _SPLITS = ("train", "val", "trainval", "test")
-_PHOTOS, _LABELS, _LISTS = "JPEGImages", "Annotations", "ImageSets/Main"
+_LABELS, _LISTS, _XML = "Annotations", "ImageSets/Main", ".xml"
+#: Lists of the photos that are segmented: kept, and not followed.
+_SEGMENTED_LISTS = "ImageSets/Segmentation"
 _CLASS_FILES = ("classes.txt", "labels.txt")
 
 
@@ -36,8 +50,9 @@ def probe_voc(place: Place) -> bool:
 
 def open_voc(place: Place) -> ListedSource:
     """All years together; a split holds what every year's list of its name holds."""
-    listing = _Listing(place)
-    for year in _years(place):
+    years = _years(place)
+    listing = _Listing(place, Segmentation(place, years))
+    for year in years:
         listing.add(year)
     splits = [name for name in _SPLITS if name in listing.found]
     entries: list[SourceItem] = []
@@ -49,7 +64,13 @@ def open_voc(place: Place) -> ListedSource:
         ]
     class_names, class_files = _class_names(place, entries)
     described, stored = attach([*class_files, *listing.files])
-    annotations = AnnotationHeader(LAYOUT, object_fields=FLAGS, label_files=True, files=described)
+    annotations = AnnotationHeader(
+        LAYOUT,
+        object_fields=FLAGS,
+        masks=listing.segmentation.has_objects,
+        label_files=True,
+        files=described,
+    )
     class_ids = {name: number for number, name in enumerate(class_names)}
 
     def last() -> Iterator[Finding]:
@@ -63,7 +84,7 @@ def open_voc(place: Place) -> ListedSource:
         entries,
         {NO_SPLIT: listing.findings},
         last,
-        VocLabels(place, class_ids).read,
+        VocLabels(place, class_ids, listing.segmentation).read,
         annotations,
         stored,
     )
@@ -71,44 +92,65 @@ def open_voc(place: Place) -> ListedSource:
 
 @dataclass(frozen=True)
 class VocLabels:
-    """Reads the XML of each photo."""
+    """Reads the XML of each photo, and its segmentation pictures."""
 
     place: Place
     class_ids: Mapping[str, int]
+    segmentation: Segmentation
 
     def read(self, item: SourceItem, size: PhotoSize) -> Labelled:
         """The labels of a photo."""
-        name = _label_name(item.name)
+        name = _xml_name(item.name)
         try:
-            file = _read(self.place, name)
-            if file is None:
-                return Labelled(SampleLabels(LabelState.MISSING))
+            pictures, masks = self.segmentation.read(item.name)
+            file = read_label_file(self.place, name)
         except LabelError as error:
             return damaged(name, error)
+        kept = bundle([*([] if file is None else [file]), *pictures])
+        if file is None:
+            return Labelled(SampleLabels(LabelState.MISSING, file=kept))
         try:
-            objects, stated = read_annotation(file.text, self.class_ids)
+            found = read_annotation(file.text, self.class_ids)
         except LabelError as error:
-            return damaged(name, error, file)
-        upright, remark = coordinates_of(stated, size)
-        state = LabelState.PRESENT if len(objects) else LabelState.EMPTY
+            return damaged(name, error, kept)
+        objects = found.objects
+        upright, remark = coordinates_of(found.size, size)
         remarks = [Finding(name, Severity.NOTE, "label-remark", remark)] if remark else []
-        return Labelled(SampleLabels(state, objects, upright, file=file), tuple(remarks))
+        if masks is not None and found.is_segmented is False:
+            detail = f"segmented is 0: the masks in {masks.name} are not read"
+            remarks.append(Finding(name, Severity.NOTE, "label-remark", detail))
+        elif masks is not None:
+            frame = size.upright if upright else (size.height, size.width)
+            try:
+                objects = _with_masks(objects, masks, frame)
+            except LabelError as error:
+                return damaged(masks.name, error, kept)
+        state = LabelState.PRESENT if len(objects) else LabelState.EMPTY
+        return Labelled(SampleLabels(state, objects, upright, file=kept), tuple(remarks))
+
+
+def _with_masks(objects: Objects, file: LabelFile, size: tuple[int, int]) -> Objects:
+    runs = instance_masks(file.text, len(objects), size)
+    counts = np.array([len(one) for one in runs], np.uint32)
+    return replace(objects, run_counts=counts, runs=np.concatenate([objects.runs, *runs]))
 
 
 class _Listing:
     """The photos of each split, and what they were listed from."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, segmentation: Segmentation) -> None:
         self._place = place
+        self.segmentation = segmentation
         self._years: dict[str, dict[str, str]] = {}
         self.found: dict[str, dict[str, str]] = {}  # split -> name -> origin
-        self.findings: list[Finding] = []
+        self.findings = list(segmentation.findings())
         self.files: list[SourceFile] = []
 
     def add(self, year: str) -> None:
         """The photos of a year's folder."""
-        photos = self._photos(join(year, _PHOTOS))
+        photos = self._photos(join(year, PHOTOS))
         self._years[year] = photos
+        self._keep_lists(year)
         lists = {name: join(year, f"{_LISTS}/{name}.txt") for name in _SPLITS}
         there = {name: path for name, path in lists.items()
                  if os.path.isfile(os.path.join(self._place.root, path))}  # fmt: skip
@@ -122,6 +164,13 @@ class _Listing:
                 continue  # the two together
             self._add_list(self.found.setdefault(split, {}), file, year, photos)
 
+    def _keep_lists(self, year: str) -> None:
+        """Those that nothing is read from."""
+        for split in _SPLITS:
+            path = os.path.join(self._place.root, join(year, f"{_SEGMENTED_LISTS}/{split}.txt"))
+            if os.path.isfile(path):
+                self.files.append(self._place.read(path))
+
     def _add_list(
         self, found: dict[str, str], file: SourceFile, year: str, photos: Mapping[str, str]
     ) -> None:
@@ -130,7 +179,7 @@ class _Listing:
             stem, origin = line.strip(), f"{file[0]}, line {number}"
             if not stem:
                 continue
-            name = photos.get(stem, join(year, f"{_PHOTOS}/{stem}.jpg"))
+            name = photos.get(stem, join(year, f"{PHOTOS}/{stem}.jpg"))
             if not is_path(stem) or "/" in stem:
                 self._note(origin, Severity.PROBLEM, "unsafe-name", f"no name of a photo: {stem!a}")
             elif name in found:
@@ -152,22 +201,12 @@ class _Listing:
         return found
 
     def orphans(self) -> Iterator[Finding]:
-        """A problem for each XML without a photo."""
+        """A problem for each XML, and each segmentation picture, without a photo."""
         for year, photos in self._years.items():
-            folder = join(year, _LABELS)
-            try:
-                bases = sorted(os.listdir(os.path.join(self._place.root, folder)))
-            except OSError as error:
-                detail = f"folder: {error.strerror}"
-                yield Finding(folder, Severity.PROBLEM, "unreadable", detail)
-                continue
-            for base in bases:
-                stem, ending = os.path.splitext(base)
-                if ending.lower() == ".xml" and stem not in photos:
-                    yield Finding(
-                        f"{folder}/{base}", Severity.PROBLEM, "label-without-photo",
-                        "there is no photo of its name",
-                    )  # fmt: skip
+            yield from strays(self._place, join(year, _LABELS), _XML, photos)
+            for folder in self.segmentation.folders:
+                if folder.rpartition("/")[0] == year:
+                    yield from strays(self._place, folder, ENDING, photos)
 
     def _note(self, name: str, severity: Severity, kind: str, detail: str) -> None:
         self.findings.append(Finding(name, severity, kind, detail))
@@ -182,27 +221,12 @@ def _years(place: Place) -> list[str]:
     return [
         folder
         for folder in ("", *below, *inner)
-        if {_PHOTOS, _LABELS} <= set(walk.listable_subfolders(folder))
+        if {PHOTOS, _LABELS} <= set(walk.listable_subfolders(folder))
     ]
 
 
-def _label_name(photo: str) -> str:
-    folder, _, base = photo.rpartition("/")
-    year = folder.removesuffix(_PHOTOS).rstrip("/")
-    return join(year, f"{_LABELS}/{os.path.splitext(base)[0]}.xml")
-
-
-def _read(place: Place, name: str) -> LabelFile | None:
-    """A label file; None where there is none."""
-    path = os.path.join(place.root, name)
-    try:
-        place.boundary.check(path)
-        found = read_file(path, MAX_LABEL_BYTES)
-    except RefusedError as refused:
-        if refused.kind == "vanished":
-            return None
-        raise LabelError(refused.detail) from None
-    return LabelFile(name, found.data, found.mtime_ns, 0o100000 | found.mode)
+def _xml_name(photo: str) -> str:
+    return label_name(photo, _LABELS, _XML)
 
 
 def _class_names(
@@ -215,9 +239,9 @@ def _class_names(
             lines = file[1].decode("utf-8-sig", "surrogateescape").splitlines()
             return tuple(dict.fromkeys(line.strip() for line in lines if line.strip())), [file]
     found: set[str] = set()
-    for name in dict.fromkeys(_label_name(item.name) for item in entries):
+    for name in dict.fromkeys(_xml_name(item.name) for item in entries):
         try:
-            file_found = _read(place, name)
+            file_found = read_label_file(place, name)
             found |= class_names_in(file_found.text) if file_found is not None else set()
         except LabelError:
             continue  # said when the photo is packed

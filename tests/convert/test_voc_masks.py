@@ -151,6 +151,9 @@ def test_a_picture_beside_an_xml_that_says_it_has_none_is_kept_and_not_read(
     assert "segmented is 0" in of_kind(found, "label-remark")[0][1]
     unpack(tmp_path / "o.lmdb", tmp_path / "back")
     assert snapshot(tmp_path / "back") == snapshot(root)
+    unpack(tmp_path / "o.lmdb", tmp_path / "voc", layout="voc")
+    again, _ = packed(tmp_path / "voc", tmp_path / "again.lmdb")
+    assert again.contents.labels == {"present": 1}
 
 
 def test_masks_lie_in_the_picture_in_which_boxes_count(tmp_path: Path) -> None:

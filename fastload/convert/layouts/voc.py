@@ -63,7 +63,7 @@ class VocWriter:
         stated = ET.SubElement(root, "size")
         for name, value in (("width", width), ("height", height), ("depth", 3)):
             _add(stated, name, str(value))
-        _add(root, "segmented", str(int(bool(pictures))))
+        _add(root, "segmented", str(int(bool(pictures and len(labels.objects.runs)))))
         self._add_objects(root, labels.objects, lost)
         ET.indent(root, "\t")
         text = ET.tostring(root, "utf-8") + b"\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,19 @@ from fastload.convert.shares import Sharding
 from fastload.errors import PackError, SourceError, StoreFormatError
 from fastload.store import Store, partial_path
 from fastload.store.manifest import Manifest, parse_manifest
+from support.disks import memory_folder
 from support.interrupt import StopAfter
 from support.trees import content_hash, image_folder, snapshot, write_photo
 from support.yolo import yolo_set
 
 TWO, THREE = Sharding(shards=2), Sharding(shards=3)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """What matters here is which files are made, and not the disk."""
+    with memory_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

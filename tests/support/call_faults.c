@@ -10,7 +10,9 @@
      C  the bytes, a name below the folder, are a new, empty file
      N  the name is the inode now (0: nothing)
      R  likewise of a rename: the new name (empty: outside), a zero, the old one (likewise)
-     F  fsync of the folder                M  faults_mark's number, as the offset
+     V  likewise of a folder below the folder, that is renamed
+     F  fsync of the folder, or of the one below it that the bytes name
+     M  faults_mark's number, as the offset
 
    Not thread-safe against a fork in the middle of a call; the callers fork from one thread. */
 #define _GNU_SOURCE
@@ -68,14 +70,19 @@ static int place_of(const char* path) {
   return path[folder_size] == '/' ? 2 : 0;
 }
 
-static int place(int descriptor) {
-  if (!folder_size) return 0;
-  char link[64], path[PATH_MAX];
+/* Where an open file is; 0, and no place, where that is not to be told. */
+static int path_of(int descriptor, char* path) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-  ssize_t size = readlink(link, path, sizeof path - 1);
+  ssize_t size = readlink(link, path, PATH_MAX - 1);
   if (size < 0) return 0;
   path[size] = 0;
   return place_of(path);
+}
+
+static int place(int descriptor) {
+  char path[PATH_MAX];
+  return folder_size ? path_of(descriptor, path) : 0;
 }
 
 /* A path as an absolute one, below the folder; 0 where it is not. */
@@ -241,11 +248,16 @@ int ftruncate64(int descriptor, off_t size) {
 int ftruncate(int descriptor, off_t size) { return ftruncate64(descriptor, size); }
 
 static int synced(int descriptor, int (*real)(int)) {
-  int where = place(descriptor);
+  char path[PATH_MAX];
+  int where = folder_size ? path_of(descriptor, path) : 0;
   if (!where) return real(descriptor);
   if (fails() == 1) return -1;
   int result = real(descriptor);
-  if (!result) record(where == 1 ? 'F' : 'S', inode_of(descriptor), 0, "", 0);
+  struct stat status;
+  if (result || fstat(descriptor, &status)) return result;
+  const char* name = where == 1 ? "" : path + folder_size + 1;
+  int is_folder = S_ISDIR(status.st_mode);
+  record(is_folder ? 'F' : 'S', status.st_ino, 0, name, is_folder ? strlen(name) : 0);
   return result;
 }
 
@@ -306,7 +318,10 @@ static int renamed(int from_directory, const char* from, int to_directory, const
     char names[2 * PATH_MAX];
     int size = snprintf(names, sizeof names, "%s%c%s", comes ? target + folder_size + 1 : "", 0,
                         leaves ? source + folder_size + 1 : "");
-    if (comes || leaves) record('R', comes ? inode_at(target) : 0, 0, names, (uint64_t)size);
+    struct stat status;
+    int is_folder = comes && !lstat(target, &status) && S_ISDIR(status.st_mode);
+    if (comes || leaves)
+      record(is_folder ? 'V' : 'R', comes ? inode_at(target) : 0, 0, names, (uint64_t)size);
   }
   return result;
 }
@@ -328,6 +343,15 @@ int linkat(int from_directory, const char* from, int to_directory, const char* t
   if (ours && !result) record_name('N', target, inode_at(target));
   return result;
 }
+int mkdir(const char* path, mode_t mode) {
+  REAL(int, "mkdir", const char*, mode_t);
+  char absolute[PATH_MAX];
+  struct stat status;
+  int ours = name_of(AT_FDCWD, path, absolute) && lstat(absolute, &status);
+  if (ours && fails() == 1) return -1;
+  return real(path, mode);
+}
+
 int link(const char* from, const char* to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 int unlinkat(int directory, const char* path, int flags) {

@@ -86,7 +86,7 @@ def read_trace(path: Path) -> list[Event]:
     while at < len(data):
         kind, inode, offset, size = _HEAD.unpack_from(data, at)
         at += _HEAD.size
-        kept = data[at : at + (size if kind in b"WDCNR" else 0)]
+        kept = data[at : at + (size if kind in b"WDCNRVF" else 0)]
         at += len(kept)
         events.append(Event(kind.decode(), inode, offset, kept))
     return events

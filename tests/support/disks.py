@@ -1,12 +1,25 @@
-"""Disks that are slow or broken, as far as a checkpointer can tell."""
+"""Disks that are slow or broken, as far as a checkpointer can tell; and one that is memory."""
 
 from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from fastload.checkpoint.file_ops import FileOps
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A folder in memory, where there is such, to write what is synced often: many times faster."""
+    memory = Path("/dev/shm")
+    place = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fastload-test-", dir=place) as folder:
+        yield Path(folder)
 
 
 class HeldDisk(FileOps):

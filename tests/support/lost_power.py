@@ -2,11 +2,13 @@
 
 Of a file, each write and cut behind its last fsync may be there, be missing, or be torn between
 sectors, whatever became of those before it. Of a folder, each change of names behind its last fsync
-may be there or not, likewise. That is more than most file systems do, and what POSIX allows.
+may be there or not, likewise; a rename is one change, of both folders. That is more than most file
+systems do, and what POSIX allows. A folder itself is there as soon as it has a file.
 """
 
 from __future__ import annotations
 
+import posixpath
 import random
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -36,6 +38,27 @@ class _File:
         self.unsynced.clear()
 
 
+@dataclass
+class _Change:
+    """Of names: to which file each leads now, 0 to none; or of the name of a folder."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    renamed: tuple[str, str] | None = None
+
+    @property
+    def folders(self) -> set[str]:
+        """Whose fsync makes it last."""
+        return {posixpath.dirname(name) for name in (*self.names, *(self.renamed or ()))}
+
+    def follow(self, old: str, new: str) -> None:
+        """A folder, which the names may lie in, has another name."""
+        self.names = {_moved(name, old, new): inode for name, inode in self.names.items()}
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    return new + name[len(old) :] if name.startswith(f"{old}/") else name
+
+
 class Disk:
     """A folder as a disk has it.
 
@@ -53,7 +76,7 @@ class Disk:
             inode: _File(bytearray((folder / name).read_bytes()))
             for name, inode in self._names.items()
         }
-        self._unsynced_names: list[dict[str, int]] = []
+        self._unsynced_names: list[_Change] = []
         self.marked = 0
 
     def copy(self) -> Disk:
@@ -65,15 +88,20 @@ class Disk:
         if event.kind == "M":
             self.marked = event.offset
         elif event.kind == "F":
-            for change in self._unsynced_names:
-                self._rename(change)
-            self._unsynced_names.clear()
-        elif event.kind in "CNR":
+            folder, waiting = event.data.decode(), self._unsynced_names
+            self._unsynced_names = [one for one in waiting if folder not in one.folders]
+            for change in waiting:
+                if folder in change.folders:
+                    self._rename(change)
+        elif event.kind in "CNRV":
             if event.kind == "C":
                 self._files[event.inode] = _File()  # the inode of a file that is gone may be back
             to, _, source = event.data.decode().partition("\0")
-            change = {source: 0} if event.kind == "R" and source else {}
-            self._unsynced_names.append(change | ({to: event.inode} if to else {}))
+            if event.kind == "V":
+                self._unsynced_names.append(_Change(renamed=(source, to)))
+                return
+            names = {source: 0} if event.kind == "R" and source else {}
+            self._unsynced_names.append(_Change(names | ({to: event.inode} if to else {})))
         else:
             file = self._files.setdefault(event.inode, _File())
             if event.kind == "S":
@@ -83,12 +111,18 @@ class Disk:
             else:
                 file.unsynced.append(event)
 
-    def _rename(self, change: dict[str, int]) -> None:
-        for name, inode in change.items():
+    def _rename(self, change: _Change) -> None:
+        for name, inode in change.names.items():
             if inode:
                 self._names[name] = inode
             else:
                 self._names.pop(name, None)
+        if change.renamed:
+            self._names = {
+                _moved(name, *change.renamed): inode for name, inode in self._names.items()
+            }
+            for later in self._unsynced_names:
+                later.follow(*change.renamed)
 
     def lose_power(self, source: random.Random, folder: Path) -> None:
         """Write what is left into a new folder. Ends this object's use."""

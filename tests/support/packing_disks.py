@@ -8,10 +8,20 @@ import shutil
 from pathlib import Path
 
 from fastload.convert import pack, verify
-from fastload.store import StoreWriter, partial_path
+from fastload.convert.shares import Sharding
+from fastload.store import Store, StoreWriter, partial_path
+from fastload.store.manifest import MANIFEST_NAME, parse_manifest
 from support.call_faults import read_trace, run_with_faults
 from support.lost_power import Disk
-from support.packing_faults import NAME, PROGRAMMES, PUBLISHED, commit_often, look
+from support.packing_faults import (
+    FIRST,
+    NAME,
+    PROGRAMMES,
+    PUBLISHED,
+    commit_often,
+    copy_store,
+    look,
+)
 from support.trees import image_folder, write_photo
 
 DRIVER = "support.packing_faults"
@@ -28,6 +38,7 @@ class Setting:
         self.folder = folder
         self.source = image_folder(folder / "source", classes=2, photos=8)
         pack(self.source, folder / "before.lmdb")
+        pack(self.source, folder / "before", sharding=Sharding(shards=2))
         write_photo(self.source / "class_0" / "new.jpg", 50, 70, seed=100)
         write_photo(self.source / "class_1" / "photo_003.jpg", 41, 65, seed=101)
         (self.source / "class_1" / "photo_006.jpg").unlink()
@@ -41,9 +52,16 @@ class Setting:
         """A folder as a programme finds it."""
         made = self.folder / name
         made.mkdir()
-        if programme != "pack":
-            shutil.copyfile(self.folder / "before.lmdb", made / NAME)
+        before = self.before(programme)
+        if before is not None:
+            copy_store(before, made / NAME)
         return made
+
+    def before(self, programme: str) -> Path | None:
+        """The store that a programme finds."""
+        if programme in FIRST:
+            return None
+        return self.folder / ("before" if programme.endswith("shards") else "before.lmdb")
 
 
 def lose_power(
@@ -61,7 +79,7 @@ def lose_power(
     look(folder / NAME, {setting.hashes["after"]}, "watched")
     events = read_trace(trace)
     commit_often()
-    earlier = None if programme == "pack" else setting.hashes["before"]
+    earlier = None if programme in FIRST else setting.hashes["before"]
     counts = {"before": 0, "after": 0, "went on": 0, "photos acknowledged": 0}
     choose = random.Random(seed)
     moments = sorted(choose.randrange(len(events) + 1) for _ in range(states))
@@ -94,14 +112,14 @@ def after_loss(
     look(out, {after} if marked == PUBLISHED else {after, earlier}, where)
     is_new = out.exists() and verify(out).content_hash == after
     counts["after" if is_new else "before"] += 1
-    if is_new and programme == "pack":
+    if is_new and programme in FIRST:
         return
-    found: list[int] = []
+    found = _finished_shards(partial_path(out))
     begin = StoreWriter.__init__
 
     def begin_and_tell(self: StoreWriter, *arguments: object, **named: object) -> None:
         begin(self, *arguments, **named)  # type: ignore[arg-type]
-        found.append(self.committed_count)
+        found.setdefault(self.path.name, self.committed_count)
 
     StoreWriter.__init__ = begin_and_tell  # type: ignore[method-assign,assignment]
     try:
@@ -109,16 +127,26 @@ def after_loss(
     finally:
         StoreWriter.__init__ = begin  # type: ignore[method-assign]
     if not is_new:
-        assert found[0] >= marked, f"{where}: {marked} photos were committed, {found[0]} are left"
-        counts["went on"] += found[0] > 0
+        left = sum(found.values())
+        assert left >= marked, f"{where}: {marked} photos were committed, {left} are left"
+        counts["went on"] += left > 0
         counts["photos acknowledged"] += marked
     look(out, {after}, f"{where}, then again")
     assert not partial_path(out).exists(), where
 
 
+def _finished_shards(folder: Path) -> dict[str, int]:
+    """The photos of each finished shard, by its name; of a whole set, where that has moved."""
+    manifest = folder / MANIFEST_NAME
+    if manifest.exists():
+        return {MANIFEST_NAME: parse_manifest(manifest.read_bytes(), str(manifest)).samples}
+    return {path.name: len(Store(path)) for path in folder.glob("shard-*.lmdb")}
+
+
 def fail_calls(setting: Setting, programme: str, step: int) -> dict[str, int]:
     """Every ``step``-th call fails; AssertionError where that harms."""
-    before = [] if programme == "pack" else ["--before", setting.folder / "before.lmdb"]
+    earlier = setting.before(programme)
+    before = [] if earlier is None else ["--before", earlier]
     printed = run_with_faults(
         DRIVER,
         ["fail", programme, setting.source, setting.folder / f"failing-{programme}", *before,

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from fastload.convert import job, pack, verify
+from fastload.convert.shares import Sharding
 from fastload.errors import FastloadError
 from fastload.store import StoreWriter, partial_path
 from support.call_faults import SHORT_WRITE, Faults
@@ -27,7 +28,11 @@ PROGRAMMES: dict[str, Callable[[Path, Path], object]] = {
     "pack": lambda source, out: pack(source, out, workers=1),
     "replace": lambda source, out: pack(source, out, workers=1, overwrite=True),
     "update": lambda source, out: pack(source, out, workers=1, update=True),
+    "shards": lambda source, out: pack(source, out, workers=1, sharding=Sharding(shards=2)),
+    "update-shards": lambda source, out: pack(source, out, workers=1, update=True),
 }
+#: Those that find nothing under the store's name.
+FIRST = ("pack", "shards")
 #: Errors that a disk gives, and whether it gives them for good.
 FAILURES = {
     "no space": (errno.ENOSPC, False),
@@ -47,10 +52,12 @@ def run_watched(programme: str, source: Path, out: Path, trace: Path) -> None:
     """Once, with a mark in the trace behind each commit and when all is done."""
     faults = Faults()
     commit = StoreWriter.commit
+    committed: dict[Path, int] = {}
 
     def commit_and_mark(self: StoreWriter, position: int) -> None:
         commit(self, position)
-        faults.mark(self.committed_count)
+        committed[self.path] = self.committed_count
+        faults.mark(sum(committed.values()))
 
     StoreWriter.commit = commit_and_mark  # type: ignore[method-assign]
     faults.watch(out.parent, trace)
@@ -72,7 +79,7 @@ def run_failing(
             folder.mkdir()
             out = folder / NAME
             if before is not None:
-                shutil.copyfile(before, out)
+                copy_store(before, out)
             outcome = in_child(partial(fail, programme, source, out, at, error, once))
             where = f"{programme}, {way}, call {at}"
             counts["runs"] += 1
@@ -110,7 +117,7 @@ def fail(programme: str, source: Path, out: Path, at: int, error: int, once: boo
 
 def run_soundly(programme: str, source: Path, out: Path) -> str:
     """The same command again."""
-    if programme == "pack" and out.exists():
+    if programme in FIRST and out.exists():
         return "done"  # it had come as far as its name
     PROGRAMMES[programme](source, out)
     return "done"
@@ -118,8 +125,18 @@ def run_soundly(programme: str, source: Path, out: Path) -> str:
 
 def look(out: Path, expected: set[str | None], where: str) -> None:
     """The store is one of those expected; None: none may be there."""
-    found = verify(out).content_hash if out.exists() else None
+    report = verify(out) if out.exists() else None
+    assert report is None or report.differences_count == 0, f"{where}: {report}"
+    found = None if report is None else report.content_hash
     assert found in expected, f"{where}: {found} in place of one of {expected}"
+
+
+def copy_store(store: Path, to: Path) -> None:
+    """A file, or a folder of shards."""
+    if store.is_dir():
+        shutil.copytree(store, to)
+    else:
+        shutil.copyfile(store, to)
 
 
 def in_child(work: Callable[[], str]) -> str:

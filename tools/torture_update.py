@@ -1,6 +1,6 @@
 """Kills updates, merges and splits again and again, at random moments, and looks at what is left.
 
-Passes when, after each kill, under each store's name is the store that was there before, or the
+Updates are of one store, and of shards. Passes when, after each kill, under each store's name is the store that was there before, or the
 whole new one, by the hash over records and columns; and when the same call always ends with the
 latter.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from torture_photos import make_source
 
 from fastload.convert import copying, job, merge, pack, split, verify
+from fastload.convert.shares import Sharding
 from fastload.store import partial_path
 
 
@@ -81,9 +82,18 @@ class Torture:
     def restore(self) -> None:
         """What was there before the call."""
         for path, before in self._before.items():
-            path.unlink(missing_ok=True)
-            if before is not None:
+            _remove(path)
+            if before is not None and before.is_dir():
+                shutil.copytree(before, path)
+            elif before is not None:
                 shutil.copy(before, path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _content(path: Path) -> str:
@@ -99,6 +109,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="of each kind")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--photos", type=int, default=120)
+    parser.add_argument("--kind", help='only this, such as "update of shards"')
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="fastload-torture-") as name:
@@ -106,6 +117,8 @@ def main() -> int:
         photos = make_source(folder / "source", options.photos)
         old = folder / "old.lmdb"
         pack(photos, old)
+        shards = folder / "old"
+        pack(photos, shards, sharding=Sharding(shards=3, deal=True))
         files = sorted(path for path in photos.rglob("*") if path.is_file())
         files[0].rename(files[0].with_name("renamed" + files[0].name))
         files[len(files) // 2].unlink()
@@ -113,8 +126,10 @@ def main() -> int:
         out, parts = folder / "out.lmdb", [folder / "part-a.lmdb", folder / "part-b.lmdb"]
         ratios = {"a": 0.6, "b": 0.4}
         halves = [made.path for made in split(old, folder / "half", ratios=ratios).stores]
+        many = folder / "out"
         kinds = {
             "update": Torture(lambda: pack(photos, out, update=True), {out: old}),
+            "update of shards": Torture(lambda: pack(photos, many, update=True), {many: shards}),
             "merge": Torture(lambda: merge(halves, out, overwrite=True), {out: old}),
             "split": Torture(
                 lambda: split(old, folder / "part", ratios=ratios, overwrite=True),
@@ -122,7 +137,9 @@ def main() -> int:
             ),
         }
         for kind, torture in kinds.items():
-            out.unlink(missing_ok=True)
+            if options.kind not in (None, kind):
+                continue
+            _remove(out)
             torture.restore()
             finished = torture.run(options.kills, random.Random(options.seed))
             print(f"{kind}: {options.kills} kills, {finished} ended before, all whole", flush=True)

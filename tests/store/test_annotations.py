@@ -21,9 +21,9 @@ from fastload.store import (
     WriterHeader,
     attach,
     partial_path,
+    publish,
 )
 from fastload.store import group as group_module
-from fastload.store import publish
 from support.labels import ANNOTATIONS, FILES, LABELLED, labelled_samples, plain
 from support.stores import add, content, make_samples, pack
 

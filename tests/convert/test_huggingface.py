@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import shutil
 from contextlib import suppress
@@ -15,6 +16,7 @@ from PIL import Image
 
 from fastload.convert import Finding, Severity, Summary, pack, unpack, verify
 from fastload.convert.findings import RefusedError
+from fastload.convert.labelled import PhotoSize
 from fastload.convert.sources import SourceItem, find_source
 from fastload.convert.sources.huggingface import arrow as arrow_module
 from fastload.errors import ResumeError, SourceError
@@ -67,10 +69,63 @@ def test_what_datasets_wrote_is_packed_as_it_is(tmp_path: Path, form: str) -> No
         for index in range(4):
             with Image.open(io.BytesIO(store.read_source(index))) as image:
                 assert image.getpixel((0, 0)) == (40 * index + 7,) * 3
+        texts = [[json.loads(file.text) for file in store.label_files(n)] for n in range(4)]
+        assert texts == [[{"caption": "one"}], [{"caption": "two"}], [], [{"caption": "four"}]]
     assert [name for name, _ in of_kind(found, "photo-without-class")] == ["train/00000002.png"]
-    assert of_kind(found, "not-packed") == [("caption", "a column of 4 rows, string")]
-    assert unpack(tmp_path / "o.lmdb", tmp_path / "back").files == 4
+    assert not of_kind(found, "not-packed")
+    assert unpack(tmp_path / "o.lmdb", tmp_path / "back").files == 7
+    text = (tmp_path / "back/train/00000001-b c.json").read_text()
+    assert json.loads(text) == {"caption": "two"}
     assert verify(tmp_path / "o.lmdb", GOLDEN / form).differences_count == 0
+
+
+def test_scalars_and_lists_of_texts_are_kept_beside_their_photo(
+    tmp_path: Path, jpegs: list[bytes]
+) -> None:
+    rows = rows_of(
+        jpegs,
+        caption=["one", None, "z\u00e9\u4e2d\n", ""] * 150,
+        captions=[["a", "b"], None, [], None] * 150,
+        score=[0.5, None, math.nan, 1e300] * 150,
+        count=[2**62, None, -1, 0] * 150,
+        good=[True, None, False, None] * 150,
+        vector=[[0.5, 1.5]] * 600,
+    )
+    (tmp_path / "src").mkdir()
+    paths = [
+        write_arrow(tmp_path / "src" / "x.arrow", rows[:9]),
+        write_parquet(tmp_path / "src" / "x.parquet", rows),
+    ]
+    for path in paths:
+        source = find_source(path)
+        found = list(source.items())
+        ignored = [each.name for each in found if isinstance(each, Finding)]
+        assert ignored == ["vector"]
+        for item in [each for each in found if isinstance(each, SourceItem)][::-37]:
+            labelled = source.label(item, PhotoSize(32, 40))
+            assert labelled is not None
+            file, row = labelled.labels.file, rows[item.key]
+            if row["count"] is None:
+                assert file is None
+                continue
+            assert file is not None
+            wanted = {key: row[key] for key in ("caption", "captions", "score", "count", "good")}
+            wanted["score"] = None if math.isnan(row["score"]) else row["score"]
+            assert json.loads(file.text) == wanted
+            assert file.name == item.name.replace(".jpg", ".json")
+            assert source.original(file.name).data == file.text
+
+
+def test_texts_that_no_store_holds_are_left_out_and_said(
+    tmp_path: Path, jpegs: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastload.convert.sources.huggingface.scan.MAX_TEXT_BYTES", 50)
+    path = write_parquet(tmp_path / "src" / "x.parquet", rows_of(jpegs, caption=["text" * 5] * 4))
+    summary, found = packed(path, tmp_path / "o.lmdb")
+    assert summary.contents.photos == 4
+    assert [name for name, _ in of_kind(found, "not-packed")] == ["caption"]
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.label_files(0) == ()
 
 
 @pytest.mark.parametrize("form", ["objects", "objects.parquet"])

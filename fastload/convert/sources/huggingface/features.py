@@ -31,6 +31,7 @@ class Columns:
         objects: a struct of lists, or a list of structs.
         object_fields: what they hold; None: there are no objects.
         image_id: the photo's own number.
+        kept: columns of texts, numbers and truth values, which are kept as they are.
         others: columns that are not packed, with their types.
     """
 
@@ -41,6 +42,7 @@ class Columns:
     objects: str = ""
     object_fields: ObjectFields | None = None
     image_id: str = ""
+    kept: tuple[str, ...] = ()
     others: tuple[tuple[str, str], ...] = ()
 
 
@@ -78,8 +80,10 @@ def find_columns(schema: Any) -> Columns:
         label = _label(schema, features)
         fields |= {"label": label, "names": _class_names(features.get(label))}
     used = {image, objects, fields.get("label"), fields.get("image_id")}
-    others = tuple((f.name, str(f.type)[:60]) for f in schema if f.name not in used)
-    return Columns(**fields, others=others)
+    more = [field for field in schema if field.name not in used]
+    kept = tuple(field.name for field in more if _is_kept(field.type))
+    others = tuple((f.name, str(f.type)[:60]) for f in more if f.name not in kept)
+    return Columns(**fields, kept=kept, others=others)
 
 
 def _objects(schema: Any, features: Mapping[str, Any], fields: dict[str, Any]) -> str:
@@ -151,7 +155,21 @@ def _inner(kind: Any) -> dict[str, Any]:
 
 def _is_class(kind: Any) -> bool:
     types = arrow().types
-    return bool(types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind))
+    return bool(types.is_integer(kind)) or _is_text(kind)
+
+
+def _is_kept(kind: Any) -> bool:
+    """Whether values are scalars that JSON has, or lists of texts, as several captions are."""
+    types = arrow().types
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_text(kind.value_type)
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    return bool(is_number) or _is_text(kind)
+
+
+def _is_text(kind: Any) -> bool:
+    types = arrow().types
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _is_binary(kind: Any) -> bool:

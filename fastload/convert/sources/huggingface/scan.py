@@ -22,11 +22,14 @@ from fastload.convert.sources.huggingface.pictures import (
     open_parquet,
     photo_extents,
 )
+from fastload.convert.sources.huggingface.row_texts import RowTexts, row_text
 from fastload.convert.sources.object_table import ObjectTable
 from fastload.errors import SourceError
 
-__all__ = ["NO_SUCH_CLASS", "Rows", "ScannedFile"]
+__all__ = ["MAX_TEXT_BYTES", "NO_SUCH_CLASS", "Rows", "ScannedFile"]
 
+#: What a store keeps of texts: a column of them holds less than 4 GiB.
+MAX_TEXT_BYTES = 3 << 30
 _ROWS_AT_ONCE = 1024
 _ID_LIMIT = 1 << 63
 #: The id of a class that a file's own names do not have.
@@ -46,6 +49,7 @@ class ScannedFile:
         first_in_split: and in its split.
         count: rows.
         offsets, sizes: where photos stand (size -1: there is none); empty for Parquet.
+        kept: its columns of ``Rows.texts``.
         ending: of photos without a path, for Parquet, once it was looked for.
     """
 
@@ -58,11 +62,12 @@ class ScannedFile:
     count: int = 0
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     sizes: array[int] = field(default_factory=lambda: array("q"))
+    kept: tuple[str, ...] = ()
     ending: str | None = None
 
 
 class Rows:
-    """What is known of all rows besides the photos: some 40 bytes each, and their objects.
+    """What is known of all rows besides the photos: some 40 bytes each, objects, and texts.
 
     Args:
         note: told what there is to say, with the file's split.
@@ -74,6 +79,7 @@ class Rows:
         classes: of each row, where it does not.
         image_ids: the photos' own numbers, where they have any.
         objects: those of each row, or None.
+        texts: the further columns of each row; None: there are too many bytes of them.
     """
 
     def __init__(self, note: Callable[[str, Finding], None]) -> None:
@@ -84,6 +90,7 @@ class Rows:
         self.classes = ClassColumn()
         self.image_ids = array("q")
         self.objects: ObjectTable | None = None
+        self.texts: RowTexts | None = RowTexts()
         self._name_ends, self._names = array("Q"), bytearray()
 
     @property
@@ -126,21 +133,22 @@ class Rows:
         finally:
             os.close(descriptor)
 
-    def _columns_of(self, schema: Any) -> Columns:
+    def _columns_of(self, file: ScannedFile, schema: Any) -> Columns:
         found = find_columns(schema)
         if self.columns is None:
             self.columns = found
             self.objects = ObjectTable(found.object_fields) if found.objects else None
-        if replace(found, others=()) != replace(self.columns, others=()):
+        if replace(found, kept=(), others=()) != replace(self.columns, kept=(), others=()):
             raise LabelError("its columns or classes are not those of the first file")
+        file.kept = found.kept if self.texts is not None else ()
         return found
 
     def _parquet(self, file: ScannedFile, _descriptor: int) -> Iterator[tuple[Any, list[str]]]:
         opened = open_parquet(file.path)
-        columns = self._columns_of(opened.schema_arrow)
+        columns = self._columns_of(file, opened.schema_arrow)
         paths = f"{columns.image}.path"
         known = {opened.schema.column(n).path for n in range(len(opened.schema.names))}
-        wanted = [columns.label, columns.objects, columns.image_id]
+        wanted = [columns.label, columns.objects, columns.image_id, *file.kept]
         wanted = [name for name in wanted if name] + ([paths] if paths in known else [])
         left = opened.metadata.num_rows
         if left > file.stamp[0]:
@@ -169,7 +177,7 @@ class Rows:
     def _arrow(self, file: ScannedFile, descriptor: int) -> Iterator[tuple[Any, list[str]]]:
         for batch, address in arrow_batches(file.path):
             batch.validate(full=True)  # or offsets of a hostile file would be followed anywhere
-            columns = self._columns_of(batch.schema)
+            columns = self._columns_of(file, batch.schema)
             column = photos = batch.column(columns.image)
             valid = column.is_valid()
             texts = [None] * len(batch)
@@ -197,6 +205,7 @@ class Rows:
 
         # All of a batch or none, so that a damaged one shifts nothing.
         labels, ids, objects = map(values, (columns.label, columns.image_id, columns.objects))
+        cells = list(zip(*map(values, file.kept), strict=True))
         if columns.names:
             self.class_ids.extend(_class_id(value, columns.names) for value in labels)
         else:
@@ -206,6 +215,11 @@ class Rows:
         if self.objects is not None:
             for value in objects:
                 self.objects.add(value)
+        if self.texts is not None:
+            for row in cells or [()] * len(bases):
+                self.texts.add(row_text(dict(zip(file.kept, row, strict=True))))
+            if self.texts.size_bytes > MAX_TEXT_BYTES:
+                self.texts, file.kept = None, ()
         for base in bases:
             self._names += base.encode("utf-8", "surrogateescape")
             self._name_ends.append(len(self._names))

@@ -29,10 +29,15 @@ from fastload.convert.sources.huggingface.discover import (
 )
 from fastload.convert.sources.huggingface.features import image_columns
 from fastload.convert.sources.huggingface.pictures import ParquetPhotos
-from fastload.convert.sources.huggingface.scan import NO_SUCH_CLASS, Rows, ScannedFile
+from fastload.convert.sources.huggingface.scan import (
+    MAX_TEXT_BYTES,
+    NO_SUCH_CLASS,
+    Rows,
+    ScannedFile,
+)
 from fastload.convert.sources.place import Place
 from fastload.errors import SourceError
-from fastload.store import NO_CLASS, NO_SPLIT, AnnotationHeader, SampleLabels
+from fastload.store import NO_CLASS, NO_SPLIT, AnnotationHeader, LabelFile, SampleLabels
 
 __all__ = ["open_huggingface", "probe_huggingface"]
 
@@ -91,6 +96,11 @@ def open_huggingface(place: Place) -> HuggingFaceSource:
         finding = Finding(name, Severity.IGNORED, "not-packed", f"a column of {rows.count:,} rows, "
                           f"{kind}")  # fmt: skip
         findings[NO_SPLIT].append(finding)
+    if rows.texts is None:
+        for name in rows.columns.kept:
+            detail = (f"texts, numbers and truth values of all rows together have more than "
+                      f"{MAX_TEXT_BYTES:,} bytes")  # fmt: skip
+            findings[NO_SPLIT].append(Finding(name, Severity.IGNORED, "not-packed", detail))
     names, class_ids = _classes(rows, findings[NO_SPLIT])
     return HuggingFaceSource(
         place.boundary, rows, names, class_ids, tuple(splits), findings, _described(rows)
@@ -133,10 +143,15 @@ def _classes(rows: Rows, findings: list[Finding]) -> tuple[tuple[str, ...], NDAr
 
 def _described(rows: Rows) -> AnnotationHeader | None:
     columns = rows.columns
+    has_texts = rows.texts is not None and rows.texts.size_bytes > 0
     if columns is None or columns.object_fields is None:
-        return None
-    fields = columns.object_fields.optional
-    return AnnotationHeader(LAYOUT, object_fields=fields, image_ids=bool(columns.image_id))
+        return AnnotationHeader(LAYOUT, objects=False, label_files=True) if has_texts else None
+    return AnnotationHeader(
+        LAYOUT,
+        object_fields=columns.object_fields.optional,
+        image_ids=bool(columns.image_id),
+        label_files=has_texts,
+    )
 
 
 @dataclass(frozen=True)
@@ -228,17 +243,27 @@ class HuggingFaceSource:
         return 0, 0, 0
 
     def label(self, item: SourceItem, _size: PhotoSize) -> Labelled | None:
-        """The objects of the photo."""
+        """The objects of the photo, and the further columns of its row."""
+        text = self._text(self.rows.files[self._number(item.key)], item.key)
         if self.rows.objects is None:
-            return None
+            return None if self.annotations is None else Labelled(SampleLabels(file=text))
         image_id = self.rows.image_ids[item.key] if self.rows.image_ids else 0
         state, objects, error = self.rows.objects.labels(item.key)
         if error:
-            return damaged(item.name, LabelError(error), image_id=image_id)
-        return Labelled(SampleLabels(state, objects, image_id=image_id))
+            return damaged(item.name, LabelError(error), text, image_id=image_id)
+        return Labelled(SampleLabels(state, objects, image_id=image_id, file=text))
+
+    def _text(self, file: ScannedFile, row: int) -> LabelFile | None:
+        """The further columns of a row, as a file beside its photo; None where all are empty."""
+        text = b"" if self.rows.texts is None else self.rows.texts[row]
+        if not text:
+            return None
+        stem, ending = os.path.splitext(self._name(file, row))
+        name = f"{stem}.json" if ending.lower() != ".json" else f"{stem}{ending}.json"
+        return LabelFile(name, text, file.stamp[1], 0o100000 | file.mode)
 
     def original(self, name: str) -> FileBytes:
-        """The bytes of the photo of that name."""
+        """The bytes of the photo of that name, or of the file beside it."""
         parts = _NAME.fullmatch(name)
         if parts is not None:
             row_in_split, firsts = int(parts[2]), self._firsts.get(parts[1] or "", [])
@@ -246,8 +271,12 @@ class HuggingFaceSource:
             number = firsts[place - 1][1] if place else 0
             file = self.rows.files[number]
             row = row_in_split - file.first_in_split + file.first
-            if file.first <= row < file.first + file.count and self._name(file, row) == name:
-                return self._read(number, row, 1 << 40, None)
+            if file.first <= row < file.first + file.count:
+                text = self._text(file, row)
+                if self._name(file, row) == name:
+                    return self._read(number, row, 1 << 40, None)
+                if text is not None and text.name == name:
+                    return FileBytes(text.text, text.mtime_ns, file.mode)
         raise RefusedError("vanished", "no row has such a photo")
 
     def select(self, split: int) -> HuggingFaceSource:

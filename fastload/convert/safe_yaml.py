@@ -12,6 +12,8 @@ __all__ = ["MAX_YAML_BYTES", "load_yaml"]
 
 # PyYAML takes about a second a megabyte.
 MAX_YAML_BYTES = 4 << 20
+# Numbers to the base of 60 (1:59:59) take time that grows with the square of their length.
+_MAX_NUMBER_CHARACTERS = 400
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -30,6 +32,17 @@ class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]
             seen.add(key)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        kind = node.tag.rpartition(":")[2]
+        if kind in ("int", "float") and len(node.value) > _MAX_NUMBER_CHARACTERS:
+            what = f"no valid YAML: a number of {len(node.value)} characters"
+            raise LabelError(what, _line(node))
+        try:
+            return super().construct_object(node, deep)
+        except (LookupError, AttributeError):  # such as !!bool x, !!int '', !!timestamp x
+            what = f"no valid YAML: {shown(node.value)} is no {kind}"
+            raise LabelError(what, _line(node)) from None
 
 
 def load_yaml(data: bytes) -> dict[Any, Any]:

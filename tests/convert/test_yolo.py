@@ -326,6 +326,11 @@ BAD_YAML: dict[str, str] = {
     "? [a, b]\n: c\n": "expected a plain key",
     "a: &a {b: c}\nd: {<<: *a}\n": "line 2: expected a plain key",
     "a: " + "[" * 3000: "no valid YAML",
+    "train: x\nnc: 1\nz: !!int ''\n": "line 3: no valid YAML: '' is no int",
+    "train: x\nnc: 1\nz: !!bool x\n": "line 3: no valid YAML: 'x' is no bool",
+    "train: x\nnc: 1\nz: !!timestamp x\n": "line 3: no valid YAML: 'x' is no timestamp",
+    "train: x\nnc: 1\nz: 1" + ":1" * 300: "line 3: no valid YAML: a number of 601",
+    "train: x\nnames: {0: a, '0': b}\n": "the ids 0..1",
     "\x00": "no valid YAML",
 }
 
@@ -340,6 +345,29 @@ def test_a_bad_yaml_is_an_error_that_says_where(
     with pytest.raises(SourceError, match=BAD_YAML[text]):
         read_config(str(path))
     assert os.listdir(tmp_path) == ["data.yaml"]
+
+
+@pytest.mark.parametrize("key", ["flip_idx: *i", "kpt_names: {0: *i}", "names: [a, *i]"])
+def test_aliases_upon_aliases_are_never_spelled_out(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "data.yaml"
+    lines = ["a: &a [x, x]"] + [
+        f"{name}: &{name} [{', '.join(f'*{before}' for _ in range(99))}]"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    keys = "" if key.startswith("names") else "names: [a]\nkpt_shape: [99, 2]\n"
+    path.write_text("\n".join([*lines, "train: x", keys + key]))
+    if key.startswith("kpt_names"):
+        assert read_config(str(path)).keypoint_names == ()
+    else:
+        with pytest.raises(SourceError, match=r"(flip_idx|names): expected .*, found \[") as error:
+            read_config(str(path))
+        assert len(str(error.value)) < 300 + len(str(path))
+
+
+def test_ids_of_classes_may_be_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text("train: x\nnames: {'0': a, '1': b}\n")
+    assert read_config(str(path)).class_names == ("a", "b")
 
 
 def test_a_yaml_of_aliases_upon_aliases_stays_small(tmp_path: Path) -> None:
@@ -357,6 +385,13 @@ def test_what_a_yaml_would_download_or_run_is_said_and_left(tmp_path: Path) -> N
     _, found = packed(yaml, tmp_path / "o.lmdb")
     assert "never does" in of_kind(found, "download")[0][1]
     assert not mark.exists()
+
+
+def test_a_yaml_in_another_encoding_is_not_passed_over(tmp_path: Path) -> None:
+    yaml = yolo_set(tmp_path / "src", 2)
+    yaml.write_text(yaml.read_text(), "utf-16")
+    with pytest.raises(SourceError, match="expected UTF-8"):
+        pack(tmp_path / "src", tmp_path / "o.lmdb")
 
 
 def test_a_broken_yaml_is_not_passed_over(tmp_path: Path) -> None:

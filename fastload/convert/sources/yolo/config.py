@@ -58,7 +58,9 @@ def is_yolo_yaml(path: str) -> bool:
     except RefusedError:
         return False
     except LabelError:
-        # To be reported, rather than passed over for what else the folder may be taken for.
+        # To be reported, rather than passed over for what else the folder may be taken for; it may
+        # be in UTF-16, as some editors write it.
+        data = data.replace(b"\0", b"")
         return bool(_NAMES_LINE.search(data)) and bool(_SPLIT_LINE.search(data))
     return bool({"names", "nc"} & set(values)) and bool(set(SPLIT_KEYS) & set(values))
 
@@ -136,8 +138,10 @@ def _names(values: dict[Any, Any]) -> list[str]:
     if names is None:
         return [f"class_{number}" for number in range(count or 0)]
     if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
+        numbered = {_class_number(key): name for key, name in names.items()}
+        if sorted(numbered, key=str) != sorted(range(len(names)), key=str):
             raise LabelError(f"names: expected the ids 0..{len(names) - 1}, each once")
+        names = numbered
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names or len(names) > _MAX_CLASSES:
         raise LabelError(f"names: expected a list or id: name, found {shown(names)}")
@@ -147,6 +151,12 @@ def _names(values: dict[Any, Any]) -> list[str]:
     if count is not None and len(names) != count:
         raise LabelError(f"names: expected as many as nc, {count}, found {len(names)}")
     return [str(name) for name in names]
+
+
+def _class_number(key: object) -> object:
+    """The id that a key stands for: texts of digits are numbers, as ultralytics reads them."""
+    digits = isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10
+    return int(key) if digits and isinstance(key, str) else key
 
 
 def _keypoint_shape(value: object) -> tuple[int, ...]:
@@ -163,11 +173,15 @@ def _flip(value: object, shape: tuple[int, ...]) -> tuple[int, ...]:
     if value is None or not shape:
         return ()
     numbers = list(range(shape[0]))
-    if not isinstance(value, list) or sorted(map(str, value)) != sorted(map(str, numbers)):
+    if (
+        not isinstance(value, list)
+        or any(type(number) is not int for number in value)
+        or sorted(value) != numbers
+    ):
         raise LabelError(
             f"flip_idx: expected 0..{shape[0] - 1} in some order, found {shown(value)}"
         )
-    return tuple(int(number) for number in value)
+    return tuple(value)
 
 
 def _keypoint_names(value: object, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -176,4 +190,5 @@ def _keypoint_names(value: object, shape: tuple[int, ...]) -> tuple[str, ...]:
         value = next(iter(value.values()), None)
     if not shape or not isinstance(value, list) or len(value) != shape[0]:
         return ()
-    return tuple(map(str, value))
+    # Lists are not spelled out: aliases upon aliases in them would have no end.
+    return tuple(map(str, value)) if all(isinstance(name, (str, int)) for name in value) else ()

@@ -31,7 +31,7 @@ def test_an_update_says_what_it_did(source: Path, tmp_path: Path) -> None:
     assert line in dry
     assert line in invoke("convert", source, out, "--update", "--checksum")
     found = json.loads(invoke("convert", source, out, "--update", "--json"))
-    changes = {"added": 0, "changed": 0, "relabelled": 0, "renamed": 0, "removed": 0}
+    changes = {"added": 0, "changed": 0, "relabelled": 0, "renamed": 0, "moved": 0, "removed": 0}
     assert found["changes"] == changes | {"unchanged": 6}
     assert found["packed_photos"] == 0
     dry_found = json.loads(invoke("convert", source, tmp_path / "x.lmdb", "--dry-run", "--json"))

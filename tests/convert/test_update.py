@@ -18,7 +18,7 @@ from fastload.convert import job as job_module
 from fastload.convert.changes import Changes
 from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.errors import NoSpaceError, PackError, ResumeError, SourceError
-from fastload.store import Store, StoreWriter, WriterHeader, pack_file, partial_path
+from fastload.store import Store, StoreWriter, WriterHeader, pack_file, partial_path, publish
 from support.coco import annotation, coco_set, write_json
 from support.interrupt import StopAfter
 from support.trees import content_hash, image_folder, snapshot, write_photo

@@ -1,8 +1,8 @@
 """Kills updates, merges and splits again and again, at random moments, and looks at what is left.
 
-Updates are of one store, and of shards. Passes when, after each kill, under each store's name is the store that was there before, or the
-whole new one, by the hash over records and columns; and when the same call always ends with the
-latter.
+Updates are of one store, and of shards. Passes when, after each kill, under each store's name is
+the store that was there before, or the whole new one, by the hash over records and columns; and
+when the same call always ends with the latter.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ Examples:
   fastload convert photos/ small.lmdb --max-side 512 --quality 90
   fastload convert imagenet/ shards/ --shard-bytes 1GB --deal
   fastload convert photos/ photos.lmdb --update --dry-run
+  fastload convert imagenet/ shards/ --update
   fastload convert photos/ photos.lmdb --json --strict && fastload verify photos.lmdb
 """
 
@@ -63,7 +64,8 @@ Examples:
 @click.option(
     "--split-stores",
     is_flag=True,
-    help="One store a split, OUT-train.lmdb and so on, in place of named splits in one.",
+    help="One store a split, OUT-train.lmdb and so on, in place of named splits in one; of shards, "
+    "one folder a split.",
 )
 @sharding_options
 @click.option(

@@ -25,6 +25,7 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
             f"  layout   {summary.layout}, {summary.class_count:,} classes"
             + (f", {counts(contents.splits)}" if contents.splits else ""),
             f"  size     {growth(contents, summary.store_bytes, about)}",
+            *_shards(summary),
             f"  codecs   {counts(contents.codecs)}",
             *given_up(contents, 8),
             *_labels(contents),
@@ -52,6 +53,13 @@ def _labels(contents: Contents) -> list[str]:
     if not contents.labels:
         return []
     return [f"  labels   {contents.objects:,} objects; labels {counts(contents.labels)}"]
+
+
+def _shards(summary: Summary) -> list[str]:
+    if not summary.shards:
+        return []
+    kept = f", {summary.kept_shards:,} of them kept as they were" if summary.kept_shards else ""
+    return [f"  shards   {summary.shards:,}{kept}"]
 
 
 def _changes(summary: Summary) -> list[str]:

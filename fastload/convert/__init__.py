@@ -12,6 +12,7 @@ from fastload.convert.merger import MergeReport, merge
 from fastload.convert.options import PackOptions
 from fastload.convert.packer import pack
 from fastload.convert.progress import Progress
+from fastload.convert.shares import Sharding
 from fastload.convert.sheet import ContactSheet, contact_sheet
 from fastload.convert.splitter import SplitReport, split
 from fastload.convert.summary import ProblemsFoundError, Summary
@@ -29,6 +30,7 @@ __all__ = [
     "ProblemsFoundError",
     "Progress",
     "Severity",
+    "Sharding",
     "SplitReport",
     "Summary",
     "UnpackReport",

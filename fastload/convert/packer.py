@@ -19,7 +19,7 @@ from fastload.convert.packing import Packing
 from fastload.convert.photo import quiet_pillow
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.shard_packing import MakeShards, ShardPacking, make_here
-from fastload.convert.shares import Sharding
+from fastload.convert.shares import Sharding, plan_shares
 from fastload.convert.sources import Source
 from fastload.convert.store_packing import StorePacking
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary
@@ -121,18 +121,20 @@ def pack(
             update=options.update,
             sharded=sharded,
         )
+        if engine != "local" and not targets[0].sharded:
+            raise PackError(
+                f"{path}: expected shards for the engine {engine!r}, found one store to make; say "
+                "with --shards or --shard-bytes how it is to be divided"
+            )
         make = _making(engine, source, opened)
         packings: list[Packing] = []
         for target in targets:
             if target.sharded and not options.dry_run:
                 packing: Packing = ShardPacking(target, options, note, sharding, make)
-            elif engine != "local" and not target.sharded:
-                raise PackError(
-                    f"{target.path}: expected shards for the engine {engine!r}, found one store to "
-                    "make; say with --shards or --shard-bytes how it is to be divided"
-                )
             else:
                 packing = StorePacking(target, options, note)
+                if sharding is not None:
+                    packing.shards = len(plan_shares(target.source, sharding))
             packings.append(stack.enter_context(packing))
         earlier = [packing.earlier for packing in packings if packing.earlier is not None]
         for packing in packings:
@@ -161,6 +163,8 @@ def pack(
         published=not refused and not options.dry_run,
         changes=changes,
         dry_run=options.dry_run,
+        shards=sum(packing.shards for packing in packings),
+        kept_shards=sum(packing.kept_shards for packing in packings),
     )
     if refused:
         raise ProblemsFoundError(summary)

@@ -18,6 +18,7 @@ from fastload.convert.summary import Contents, misnamed, problems_of, unlabelled
 from fastload.convert.targets import Target
 from fastload.errors import PackError, StoreError
 from fastload.store import CommittedSamples, Store
+from fastload.store.shards import ShardedStore
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -46,6 +47,8 @@ class Packing(ABC):
         source_bytes: of those.
         contents: what is in the store; after ``publish``.
         store_bytes: its size; of a dry run, about.
+        shards: of how many it consists; 0 where it is one file.
+        kept_shards: those of them that were there before.
 
     Raises:
         PackError: the store that is to be updated cannot be, or as ``StoreWriter`` says.
@@ -57,6 +60,7 @@ class Packing(ABC):
         self.target = target
         self.changes: Changes | None = None
         self.photos = self.source_bytes = self.store_bytes = 0
+        self.shards = self.kept_shards = 0
         self.contents = Contents()
         self.earlier: EarlierStore | None = None
         self._options = options
@@ -109,6 +113,7 @@ class Packing(ABC):
         target, options = self.target, self._options
         try:
             store = self._stack.enter_context(Store(target.path))
+            self.shards = _shards_of(store)
             self._check_choices(store)
             if not options.checksum and not is_begun and self._is_whole(store):
                 found = findings_if_current(store, self._header, target.source, options)
@@ -146,7 +151,7 @@ class Packing(ABC):
         if not self._options.update:
             return
         if self.earlier is None:
-            self.changes = Changes(added=len(samples))
+            self.changes = Changes.all_new(samples)
         else:
             self.changes = Changes.between(self.earlier.store, samples)
 
@@ -157,6 +162,7 @@ class Packing(ABC):
                     self._note(finding)
             self._tell(store)
             self.contents, self.store_bytes = Contents.of(store), store.store_bytes
+            self.shards = _shards_of(store)
 
     def _tell(self, samples: Store | CommittedSamples) -> None:
         for finding in (*misnamed(samples), *unlabelled(samples)):
@@ -176,3 +182,7 @@ class Packing(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _shards_of(store: Store) -> int:
+    return len(store.manifest.shards) if isinstance(store, ShardedStore) else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from fastload.convert.current import check_header
 from fastload.convert.earlier import EarlierStore
@@ -136,7 +138,11 @@ class ShardPacking(Packing):
     @property
     def is_empty(self) -> bool:
         """The source has files, and none of them could be packed."""
-        return bool(self._made) and not self.committed_count
+        for one in () if self.committed_count else self._made:
+            with Store(self._place(one)) as shard:
+                if shard.header.source_count:
+                    return True
+        return False
 
     def run(self, progress: Progress, others: Sequence[EarlierStore] = ()) -> None:
         """Make all shards that are not made yet."""
@@ -171,19 +177,21 @@ class ShardPacking(Packing):
                 tidy_folder(path)
                 shutil.rmtree(self._folder)
         self._look_at_published()
+        is_current = self._done and self.changes is not None
+        self.kept_shards = self.shards if is_current else sum(one.kept for one in self._made)
 
     def _join(self) -> None:
         columns = self._folder / columns_name(self._generation)
-        shards = [
-            ((self.target.path if one.kept else self._folder) / one.shard.name, one.shard)
-            for one in self._made
-        ]
+        shards = [(self._place(one), one.shard) for one in self._made]
         source = self.target.source
         with disk_errors(self.target.path):
             manifest = join_shards(columns, self._header, source, self._shares, shards)
             with Store(columns) as samples:
                 self._count_changes(samples)
             write_manifest(self._folder, manifest)
+
+    def _place(self, made: MadeShard) -> Path:
+        return (self.target.path if made.kept else self._folder) / made.shard.name
 
     def _publish_folder(self) -> None:
         with disk_errors(self.target.path):
@@ -199,7 +207,7 @@ class ShardPacking(Packing):
         """Leave finished shards, and a half-packed one, for a later run. Idempotent."""
         super().close()
         if self._lock is not None:
-            with disk_errors(self._folder):
-                if self._folder.exists() and [p.name for p in self._folder.iterdir()] == [LOCK]:
+            with suppress(OSError):
+                if [file.name for file in self._folder.iterdir()] == [LOCK]:
                     shutil.rmtree(self._folder)  # nothing was begun
             self._unlock()

@@ -113,6 +113,8 @@ class Summary:
             run.
         changes: with ``update``: in what the stores differ from those that they replace.
         dry_run: nothing was written.
+        shards: of how many the stores consist; 0 where each is one file.
+        kept_shards: those of them that an update has left as they were.
     """
 
     source: str
@@ -128,6 +130,8 @@ class Summary:
     published: bool = True
     changes: Changes | None = None
     dry_run: bool = False
+    shards: int = 0
+    kept_shards: int = 0
 
     @property
     def problems_count(self) -> int:
@@ -148,6 +152,8 @@ class Summary:
             "published": self.published,
             "dry_run": self.dry_run,
             "stores": [str(path) for path in self.stores],
+            "shards": self.shards,
+            "kept_shards": self.kept_shards,
             "photos": self.contents.photos,
             "classes": self.class_count,
             "splits": self.contents.splits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,15 @@ class LocalFolder:
 
     def open(self, file: ManifestFile, release: Callable[[], bool] | None = None) -> Store:  # noqa: ARG002
         path = self._folder / file.name
-        found_bytes = path.stat().st_size
+        try:
+            found_bytes = path.stat().st_size
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                errno.ENOENT,
+                "not there, though the manifest names it; if the store was updated since it was "
+                "opened, open it again",
+                str(path),
+            ) from error
         if found_bytes != file.bytes:
             raise StoreFormatError(
                 f"{path}: expected {file.bytes} bytes, as the manifest says, found {found_bytes}; "

@@ -27,6 +27,7 @@ def test_a_folder_of_shards_is_a_store_to_all_commands(tmp_path: Path) -> None:
     assert json.loads(run("inspect", out, "--json"))["store"] == str(out)
     assert "12 files" in run("unpack", out, tmp_path / "back")
     assert "--overwrite" in run("convert", source, out, "--shards", 2, code=1)
+    assert "shards   2, 2 of them kept" in run("convert", source, out, "--update")
     assert "12 photos" in run("convert", source, out, "--shard-bytes", "1GB", "--overwrite")
 
 

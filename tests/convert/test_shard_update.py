@@ -124,7 +124,8 @@ def test_shards_in_which_nothing_has_changed_stay(source: Path, tmp_path: Path) 
     pack(source, out, sharding=THREE)
     before = manifest(out)
     write_photo(source / "class_0" / "photo_001.jpg", 50, 60, seed=90)
-    update(source, out)
+    summary = update(source, out)
+    assert (summary.shards, summary.kept_shards) == (3, 2)
     after = manifest(out)
     assert after.shards[1:] == before.shards[1:]
     assert (after.shards[0].name, after.columns.name) == ("shard-00000-1.lmdb", "columns-1.lmdb")
@@ -146,7 +147,8 @@ def test_where_nothing_changed_no_file_is_touched(
     before = snapshot(out)
     (out / "shard-00003-7.lmdb.partial").touch()
     del packed[:]
-    assert update(source, out).changes == Changes(unchanged=12)
+    summary = update(source, out)
+    assert (summary.changes, summary.kept_shards) == (Changes(unchanged=12), 3)
     assert (snapshot(out), packed) == (before, [])
     assert not partial_path(out).exists()
     (out / "shard-00000.lmdb").unlink()  # but what is missing is made again
@@ -238,6 +240,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(source: Path, tmp_path:
     real = pack(source, out, sharding=THREE)
     before = snapshot(tmp_path)
     assert (dry.contents, dry.problems_count) == (real.contents, real.problems_count)
+    assert (dry.shards, dry.kept_shards) == (real.shards, real.kept_shards) == (3, 0)
     assert 0 < dry.store_bytes < real.store_bytes
     change(source)
     after = snapshot(source)
@@ -247,6 +250,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(source: Path, tmp_path:
     assert {n: v for n, v in snapshot(tmp_path).items() if n.startswith("set/")} == {
         n: v for n, v in before.items() if n.startswith("set/")
     }
+    assert dry.shards == 3
     assert update(source, out).changes == CHANGED
 
 

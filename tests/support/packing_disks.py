@@ -82,7 +82,10 @@ def lose_power(
     earlier = None if programme in FIRST else setting.hashes["before"]
     counts = {"before": 0, "after": 0, "went on": 0, "photos acknowledged": 0}
     choose = random.Random(seed)
-    moments = sorted(choose.randrange(len(events) + 1) for _ in range(states))
+    last = len(events) * 9 // 10  # where the store gets its name: each third moment
+    moments = sorted(
+        choose.randrange(0 if number % 3 else last, len(events) + 1) for number in range(states)
+    )
     done = 0
     for number, moment in enumerate(moments):
         for event in events[done:moment]:

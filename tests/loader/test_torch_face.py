@@ -112,7 +112,7 @@ def test_length_is_not_to_be_set_behind_torchs_back(dataset):
         loader.batch_size = 3
 
 
-@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is something to pin for")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is something to pin for")
 def test_pin_memory_without_a_device_is_torchs_warning(dataset):
     """And changes nothing else."""
     loader = DataLoader(dataset, batch_size=4, pin_memory=True)

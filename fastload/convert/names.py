@@ -23,6 +23,7 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".t
 
 
 _OUTSIDE = "outside/"
+_MAX_PATH_BYTES = 4096
 
 
 def has_extension(name: str, extensions: tuple[str, ...] = IMAGE_EXTENSIONS) -> bool:
@@ -69,9 +70,12 @@ def unsafe_reason(name: str) -> str | None:
 
 
 def is_path(text: str) -> bool:
-    """Whether a text from a label file can be a path at all: no NUL, no half of a character."""
+    """Whether a text from a label file can be a path at all.
+
+    It has no NUL, no half of a character, and no more bytes than Linux takes.
+    """
     try:
-        return bool(text) and "\0" not in text and bool(os.fsencode(text))
+        return bool(text) and "\0" not in text and len(os.fsencode(text)) < _MAX_PATH_BYTES
     except UnicodeEncodeError:
         return False
 

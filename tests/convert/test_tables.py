@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fastload import LMDBDataset
-from fastload.convert import Finding, Severity, Summary, pack, unpack
+from fastload.convert import Finding, Severity, Summary, pack, unpack, verify
 from fastload.errors import SourceError
 from fastload.store import NO_CLASS, Store
 from support.trees import image_folder, snapshot, write_photo
@@ -144,6 +144,47 @@ def test_lines_of_json_that_cannot_be_are_named(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_an_open_quote_says_which_lines_it_takes(tmp_path: Path) -> None:
+    root = photos(tmp_path / "src", 4)
+    (root / "t.csv").write_text('path,label\n0.jpg,a\n1.jpg,"b\n2.jpg,a\n3.jpg,"b"\n0.jpg,a\n')
+    _, found = packed(root / "t.csv", tmp_path / "o.lmdb")
+    ((name, detail),) = of_kind(found, "label")
+    assert name == "t.csv, line 3"
+    assert "in lines 3 to 5" in detail
+    assert len(of_kind(found, "listed-twice")) == 1  # what follows is read
+
+
+def test_a_label_that_is_no_number_is_none(tmp_path: Path) -> None:
+    root = photos(tmp_path / "src", 3)
+    (root / "t.jsonl").write_text(
+        '{"path": "0.jpg", "label": NaN}\n{"path": "1.jpg", "label": 1e999}\n'
+        '{"path": "2.jpg", "label": 3.0}\n'
+    )
+    summary, found = packed(root / "t.jsonl", tmp_path / "o.lmdb")
+    assert summary.class_count == 1
+    assert [name for name, _ in of_kind(found, "photo-without-class")] == ["0.jpg", "1.jpg"]
+
+
+def test_boxes_that_seem_to_be_shares_are_remarked(tmp_path: Path) -> None:
+    root = photos(tmp_path / "src", 2)
+    rows = "path,x,y,w,h\n0.jpg,0.5,0.25,1,1\n1.jpg,,,,\n"
+    (root / "t.csv").write_text(rows)
+    assert "shares" in of_kind(packed(root / "t.csv", tmp_path / "o.lmdb")[1], "label-remark")[0][1]
+    (root / "t.csv").write_text(rows + "1.jpg,1,1,5,5\n")
+    assert not of_kind(packed(root / "t.csv", tmp_path / "o.lmdb")[1], "label-remark")
+
+
+def test_photos_of_no_split_are_in_the_store_or_said_to_be_in_none(tmp_path: Path) -> None:
+    root = photos(tmp_path / "src", 3)
+    (root / "t.csv").write_text("path,label,split\n0.jpg,a,x\n1.jpg,a,\n2.jpg,a,y\n")
+    assert packed(root / "t.csv", tmp_path / "o.lmdb")[0].contents.photos == 3
+    summary, found = packed(root / "t.csv", tmp_path / "o.lmdb", split_stores=True)
+    assert [name for name, _ in of_kind(found, "no-split")] == ["1.jpg"]
+    assert (summary.contents.photos, summary.problems_count) == (2, 1)
+    for path in summary.stores:
+        assert verify(path, root / "t.csv").differences_count == 0
+
+
 BAD = {
     "t.csv": ("a,b\n1,2\n", "expected a column path"),
     "u.csv": ("path,path\n1,2\n", "stands twice"),
@@ -202,3 +243,18 @@ def test_a_column_of_objects_holds_boxes(tmp_path: Path, ending: str) -> None:
         assert store.annotations.class_ids.tolist() == [1, 0]
         assert store.annotations.boxes.tolist() == [[1, 2, 4, 6], [0.5, 0, 2.5, 2]]
         assert store.annotations.field("id").tolist() == [7, 8]
+
+
+def test_a_list_may_hold_names_of_any_kind(tmp_path: Path) -> None:
+    names = [" lead.jpg", "line\u2028.jpg", "next\x85.jpg", "page\x0c.jpg", "a\rb.jpg", "trail.jpg"]
+    for number, name in enumerate(names):
+        write_photo(tmp_path / "src" / name, 30, 40, seed=number)
+    lines = [*names[:-1], "trail.jpg \t", "dir\\x.jpg", "long" * 2000]
+    (tmp_path / "src/a.txt").write_text("\n" + "\n".join(lines), newline="")
+    _, found = packed(tmp_path / "src/a.txt", tmp_path / "o.lmdb")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert list(store.names) == names
+    hint = "there is no such file; folders are parted by / here, not by \\"
+    assert of_kind(found, "missing") == [("dir\\x.jpg", f"named by a.txt, line 8: {hint}")]
+    ((name, detail),) = of_kind(found, "unsafe-name")
+    assert (name, len(detail) < 100) == ("a.txt, line 9", True)

@@ -53,12 +53,15 @@ def test_labels_that_cannot_be_read_cost_the_labels_and_not_the_photo(tmp_path: 
     (root / "labels/train/p1.txt").write_text("0 .5 .5 .2 .2\n0 1.3 .5 .2 .2\n")
     (root / "labels/val/p0.txt").unlink()
     (root / "labels/val/p0.txt").mkdir()
+    (root / "labels/val/p3.txt").unlink()
+    (root / "labels/val/p3.txt").symlink_to("gone.txt")
     summary, found = packed(root, tmp_path / "o.lmdb")
     problems = dict(of_kind(found, "label"))
     assert problems["labels/train/p1.txt"].startswith("line 2: expected coordinates of at most 1")
     assert "found a folder" in problems["labels/val/p0.txt"]
-    assert summary.problems_count == 2
-    assert summary.contents.labels["damaged"] == 2
+    assert "a link that leads nowhere" in problems["labels/val/p3.txt"]
+    assert summary.problems_count == 3
+    assert summary.contents.labels["damaged"] == 3
     assert [name for name, _, _ in contents(tmp_path / "o.lmdb")].count("images/val/p0.jpg") == 1
     unpack(tmp_path / "o.lmdb", tmp_path / "back")
     assert snapshot(tmp_path / "back") == snapshot(root)
@@ -138,20 +141,21 @@ def test_bad_entries_of_a_list_are_named_by_line(tmp_path: Path) -> None:
     yaml = yolo_set(root, 4)
     write_photo(tmp_path / "images" / "elsewhere.jpg")
     yaml.write_text("train: train.txt\nval: images/val\ntest: nowhere\nnc: 2\n")
-    lines = ["./images/train/p1.jpg", "./images/train/gone.jpg", "./notes.txt",
-             "../images/elsewhere.jpg", "./images/train/p1.jpg", "./images/a\0b.jpg"]  # fmt: skip
+    write_photo(root / " start.jpg")
+    lines = ["", "./images/train/gone.jpg", "./notes.txt", "../images/elsewhere.jpg",
+             "./images/train/p1.jpg", "./images/a\0b.jpg", "./images/train/p1.jpg  ",
+             " start.jpg"]  # fmt: skip
     (root / "train.txt").write_text("\n".join(lines))
     _, found = packed(root, tmp_path / "o.lmdb")
     assert of_kind(found, "missing") == [
         ("data.yaml, test", "'nowhere' is neither a folder nor a list file"),
-        ("images/train/gone.jpg",
-         "named by train.txt, line 2: it was listed, but is not there any more"),
+        ("images/train/gone.jpg", "named by train.txt, line 2: there is no such file"),
     ]  # fmt: skip
     assert "line 3" in of_kind(found, "other-file")[0][1]
     assert of_kind(found, "path-out")[0][0] == "train.txt, line 4"
-    assert "line 5" in of_kind(found, "listed-twice")[0][1]
+    assert "line 7" in of_kind(found, "listed-twice")[0][1]
     assert "line 6" in of_kind(found, "unsafe-name")[0][1]
-    assert len(contents(tmp_path / "o.lmdb")) == 3
+    assert len(contents(tmp_path / "o.lmdb")) == 4
 
 
 def test_photos_outside_are_packed_where_asked_and_come_back_inside(tmp_path: Path) -> None:

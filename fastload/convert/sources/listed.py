@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from fastload.convert.boundary import Boundary
 from fastload.convert.files import FileBytes, file_status, read_file, read_original
-from fastload.convert.findings import Finding, RefusedError
+from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import Labelled, PhotoSize
 from fastload.convert.sources.base import SourceItem
 from fastload.store import NO_SPLIT, AnnotationHeader
@@ -75,10 +75,10 @@ class ListedSource:
             return read_file(path, max_bytes, admit)
         except RefusedError as refused:
             if item.origin:
-                detail = f"named by {item.origin}: {refused.detail}"
-                raise RefusedError(
-                    "missing" if refused.kind == "vanished" else refused.kind, detail
-                ) from None
+                kind, detail = refused.kind, refused.detail
+                if kind == "vanished":
+                    kind, detail = "missing", _absence(path)
+                raise RefusedError(kind, f"named by {item.origin}: {detail}") from None
             raise
 
     def stamp(self, item: SourceItem) -> tuple[int, int]:
@@ -107,14 +107,37 @@ class ListedSource:
         return read_original(self.root, name, follow_links=self.boundary.follow_links)
 
     def select(self, split: int) -> ListedSource:
-        """Only the photos of one split, with its findings; the first split has all others."""
+        """Only the photos of one split, with its findings; the first split has all others.
+
+        Photos of no split are in none: each is a problem, of the first split.
+        """
         kept = {split, NO_SPLIT} if split == 0 else {split}
+        findings = {key: found for key, found in self.findings.items() if key in kept}
+        if split == 0:
+            left = [_without_split(item) for item in self.entries if item.split == NO_SPLIT]
+            findings[NO_SPLIT] = [*findings.get(NO_SPLIT, ()), *left]
         return replace(
             self,
             entries=[item for item in self.entries if item.split == split],
-            findings={key: found for key, found in self.findings.items() if key in kept},
+            findings=findings,
             last=self.last if split == 0 else _nothing,
         )
 
     def _path(self, item: SourceItem) -> str:
         return item.path or os.path.join(self.root, item.name)
+
+
+def _absence(path: str) -> str:
+    """Why there is nothing at ``path``."""
+    if os.path.islink(path):
+        return "a link that leads nowhere"
+    hint = "; folders are parted by / here, not by \\" if "\\" in path else ""
+    return f"there is no such file{hint}"
+
+
+def _without_split(item: SourceItem) -> Finding:
+    return Finding(
+        item.name, Severity.PROBLEM, "no-split",
+        "not packed: it has no split, and there is a store for each split only; pack without "
+        "--split-stores, or give it a split",
+    )  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.names import is_path
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.listed import ListedSource
 from fastload.convert.sources.named_photos import NamedPhotos
@@ -28,9 +31,8 @@ def open_list(place: Place) -> ListedSource:
     photos = NamedPhotos(place)
     findings: list[Finding] = []
     entries: dict[str, SourceItem] = {}
-    lines = file[1].decode("utf-8-sig", "surrogateescape").splitlines()
-    for number, line in enumerate(lines, start=1):
-        text, origin = line.strip(), f"{file[0]}, line {number}"
+    for number, line in enumerate(_lines(file[1]), start=1):
+        text, origin = _entry(line, place.root), f"{file[0]}, line {number}"
         if not text:
             continue
         found = photos.item(text, origin)
@@ -48,3 +50,18 @@ def open_list(place: Place) -> ListedSource:
         LAYOUT, place.boundary, (), (), list(entries.values()), {NO_SPLIT: findings},
         annotations=annotations, files=stored,
     )  # fmt: skip
+
+
+def _lines(data: bytes) -> list[str]:
+    """Lines as editors count them: names may hold what else Python's splitlines parts at."""
+    text = data.decode("utf-8-sig", "surrogateescape")
+    if "\n" not in text:
+        return text.split("\r")
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def _entry(line: str, root: str) -> str:
+    """A line's path, with blanks around it where that is a file's name."""
+    text = line.strip()
+    is_named = text and text != line and is_path(line)
+    return line if is_named and os.path.lexists(os.path.join(root, line)) else text

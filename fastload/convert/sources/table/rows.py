@@ -53,11 +53,15 @@ def _csv(text: str, delimiter: str) -> tuple[list[str], Iterator[Row]]:
 
     def rows() -> Iterator[Row]:
         while True:
-            where = f"line {reader.line_num + 1}"
+            first = reader.line_num + 1
+            where = f"line {first}"
             try:
                 values = next(reader, None)
             except csv.Error as error:
-                yield where, LabelError(f"no valid CSV: {error}")
+                # An open quote takes the lines up to the next one, or to the end, for one row.
+                last = reader.line_num
+                reach = f", in lines {first} to {last}" if last > first else ""
+                yield where, LabelError(f"no valid CSV: {error}{reach}")
                 continue
             if values is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,7 @@ def open_table(place: Place) -> ListedSource:
     table = _Table(place, columns, file[0])
     for where, row in rows:
         table.add(where, row)
+    table.doubt_pixels()
     class_names, class_ids = _numbered(table.class_texts)
     described, stored = attach([file])
     fields = table.objects.fields
@@ -190,6 +192,19 @@ class _Table:
             photo.objects.append((label, box))
             self.class_texts.add(label)
 
+    def doubt_pixels(self) -> None:
+        """A remark where all boxes are so small that they seem to be shares of the picture."""
+        boxes = [box for photo in self.photos.values() for _label, box in photo.objects]
+        if boxes and all(
+            max(abs(left), abs(top), right - left, bottom - top) <= 1
+            for left, top, right, bottom in boxes
+        ):
+            detail = (
+                f"all {len(boxes)} boxes are within a pixel of the corner: they are packed as "
+                "pixels, and may be shares of the picture's width and height"
+            )
+            self._note(self._name, Severity.NOTE, "label-remark", detail)
+
     def _split(self, value: object) -> int:
         text = _text(value)
         if not text:
@@ -216,8 +231,10 @@ def _text(value: object) -> str:
     """A cell as the name of a class or a split."""
     if value is None or isinstance(value, (list, dict)):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return ""
+        value = int(value) if value.is_integer() else value
     return str(value).strip()
 
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 
 from fastload.convert.findings import Finding, Severity
-from fastload.convert.names import outside_name
+from fastload.convert.labelled import shown
+from fastload.convert.names import is_path, outside_name
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.place import Place, SourceFile
 from fastload.convert.walk import FolderWalk
@@ -84,12 +85,14 @@ class SplitListing:
         self.lists.append(file)
         folder = os.path.dirname(path)
         text = file[1].decode("utf-8-sig", "surrogateescape")
-        for number, line in enumerate(text.strip().splitlines(), start=1):
+        for number, line in enumerate(text.splitlines(), start=1):
             entry, origin = line.strip(), f"{file[0]}, line {number}"
             if not entry:
                 continue
-            if "\0" in entry:
-                self._problem(file[0], "unsafe-name", f"line {number}: a NUL byte")
+            if entry != line and is_path(line) and os.path.lexists(self._listed(line, folder)):
+                entry = line  # blanks around it are its name's, as the clients take them
+            if not is_path(entry):
+                self._problem(file[0], "unsafe-name", f"line {number}: no path: {shown(entry)}")
             elif not self._place.walk.is_image(entry):
                 self._note(file[0], Severity.IGNORED, "other-file", f"line {number}: no image by "
                            f"its name: {entry[:80]!a}")  # fmt: skip

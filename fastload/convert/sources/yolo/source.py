@@ -108,9 +108,11 @@ class YoloLabels:
             self.place.boundary.check(path)
             found = read_file(path, MAX_LABEL_BYTES)
         except RefusedError as refused:
-            if refused.kind == "vanished":
-                return Labelled(SampleLabels(LabelState.MISSING))
-            return damaged(name, LabelError(refused.detail))
+            if refused.kind != "vanished":
+                return damaged(name, LabelError(refused.detail))
+            if os.path.islink(path):
+                return damaged(name, LabelError("a link that leads nowhere"))
+            return Labelled(SampleLabels(LabelState.MISSING))
         file = LabelFile(name, found.data, found.mtime_ns, 0o100000 | found.mode)
         try:
             objects, notes = read_label_text(found.data, self.rules, *size.upright)

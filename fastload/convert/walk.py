@@ -116,9 +116,12 @@ class FolderWalk:
         waiting = [first] if self._may_start(start, findings) else []
         while waiting:
             visit = waiting.pop()
-            found.append(visit.name)
-            below = []
-            for entry in self._entries(visit.name, findings):
+            failures: list[Finding] = []
+            below, entries = [], self._entries(visit.name, failures)
+            findings += failures
+            if not failures:
+                found.append(visit.name)
+            for entry in entries:
                 if _is_folder(entry):
                     below.append(entry)
                 else:
@@ -128,10 +131,15 @@ class FolderWalk:
         return found, image_count
 
     def files(self, folder: str) -> Iterator[str | Finding]:
-        """The images directly in ``folder`` by name, sorted, mixed with what there is to say."""
+        """The images directly in ``folder`` by name, sorted, mixed with what there is to say.
+
+        A folder that ``folders`` has named, and that cannot be listed any more, is a problem.
+        """
         collisions = NameCollisions()
-        entries = sorted(self._entries(folder, []), key=lambda entry: entry.name)
-        for entry in entries:
+        failures: list[Finding] = []
+        entries = self._entries(folder, failures)
+        yield from failures
+        for entry in sorted(entries, key=lambda entry: entry.name):
             if _is_folder(entry):
                 continue
             name = join(folder, entry.name)

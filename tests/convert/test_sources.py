@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,31 @@ def test_an_unreadable_folder_is_a_problem(tmp_path: Path) -> None:
     finally:
         (tmp_path / "a" / "locked").chmod(0o700)
     assert found["a/locked"] == (Severity.PROBLEM, "unreadable")
+
+
+def test_a_folder_that_is_gone_when_its_turn_comes_is_a_problem(tmp_path: Path) -> None:
+    root = image_folder(tmp_path / "src", classes=2, photos=2)
+    source = find_source(root)
+    shutil.rmtree(root / "class_1")
+    found = [item for item in source.items() if isinstance(item, Finding)]
+    assert [(f.name, f.severity, f.kind) for f in found] == [
+        ("class_1", Severity.PROBLEM, "unreadable")
+    ]
+
+
+def test_a_folder_that_cannot_be_listed_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, real = image_folder(tmp_path / "src", classes=2, photos=2), os.scandir
+
+    def scandir(path: str) -> Any:
+        if path.endswith("class_1"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    found = [item.name for item in find_source(root).items() if isinstance(item, Finding)]
+    assert found == ["class_1"]
 
 
 def test_no_photos_is_an_error(tmp_path: Path) -> None:

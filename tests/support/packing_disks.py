@@ -82,9 +82,11 @@ def lose_power(
     earlier = None if programme in FIRST else setting.hashes["before"]
     counts = {"before": 0, "after": 0, "went on": 0, "photos acknowledged": 0}
     choose = random.Random(seed)
-    last = len(events) * 9 // 10  # where the store gets its name: each third moment
+    # Each third moment is that behind a rename, which is what counts most.
+    renames = [number + 1 for number, event in enumerate(events) if event.kind in "RV"]
     moments = sorted(
-        choose.randrange(0 if number % 3 else last, len(events) + 1) for number in range(states)
+        choose.randrange(len(events) + 1) if number % 3 else choose.choice(renames)
+        for number in range(states)
     )
     done = 0
     for number, moment in enumerate(moments):

@@ -112,13 +112,15 @@ JpegHeader header_of(nb::handle data, std::uint64_t max_pixels) {
   return header;
 }
 
-std::tuple<long, int, int> check(nb::handle data, std::uint64_t max_pixels, int max_scans) {
+std::tuple<long, int, int> check(nb::handle data, std::uint64_t max_pixels, int max_scans,
+                                 bool by_decoding) {
   const Buffer file(data, false);
   JpegReport report;
   Status status;
   {
     nb::gil_scoped_release release;
-    status = check_jpeg(file.bytes(), {max_pixels, max_scans}, report);
+    status = (by_decoding ? check_jpeg_by_decoding : check_jpeg)(file.bytes(),
+                                                                 {max_pixels, max_scans}, report);
   }
   raise_unless_ok(status);
   return {report.warnings, report.height, report.width};
@@ -347,7 +349,7 @@ NB_MODULE(_core, m) {
 
   m.def("jpeg_header", &header_of, nb::arg("data"), nb::arg("max_pixels") = default_max_pixels);
   m.def("jpeg_check", &check, nb::arg("data"), nb::arg("max_pixels") = default_max_pixels,
-        nb::arg("max_scans") = JpegLimits{}.max_scans);
+        nb::arg("max_scans") = JpegLimits{}.max_scans, nb::arg("by_decoding") = false);
   m.def("tile_jpeg", &tile_file, nb::arg("data"), nb::arg("tile_width") = 32,
         nb::arg("max_pixels") = default_max_pixels);
   m.def("untile_jpeg", &untile_file, nb::arg("head"), nb::arg("entropy"), nb::arg("source_header"),

@@ -41,6 +41,17 @@ class BitReader {
     drop(size);
     return extended(raw, size);
   }
+  // The same of 0 to 15 bits, for sizes that a branch would not foresee.
+  int value_or_zero(int size) {
+    const auto raw = static_cast<int>(buffer_ >> 1 >> (63 - size));
+    const auto negative = static_cast<int>(static_cast<std::int64_t>(~buffer_) >> 63);
+    drop(size);
+    return raw + (negative & (1 - (1 << size)));
+  }
+  // Up to 15 bits that come behind `skipped` ones.
+  std::uint64_t peek_behind(int skipped, int bits) const {
+    return buffer_ << skipped >> 1 >> (63 - bits);
+  }
 
   // Bits used past the end: positive where more were taken than the span holds.
   std::int64_t bits_left() const { return (end_ - next_) * 8 + count_; }
@@ -57,17 +68,16 @@ class BitReader {
 // byte pointer might change anything that lives in memory.
 struct BitCursor {
   std::uint8_t* at = nullptr;
-  std::uint64_t buffer = 0;  // the bits that do not fill a byte yet, topmost first
+  std::uint64_t buffer = 0;  // its lowest `count` bits do not fill a byte yet; the others are done
   int count = 0;
 
-  // 0 to 32 bits; those of `bits` above `size` have to be zero. Whole bytes go out at once,
+  // 0 to 56 bits; those of `bits` above `size` have to be zero. Whole bytes go out at once,
   // by one store of 8 bytes, which costs less than a branch that is hard to foresee.
-  void put(std::uint32_t bits, int size) {
+  void put(std::uint64_t bits, int size) {
+    buffer = (buffer << size) | bits;
     count += size;
-    buffer |= static_cast<std::uint64_t>(bits) << 1 << (63 - count);  // no shift by all 64
-    store_le(at, __builtin_bswap64(buffer));
+    store_le(at, __builtin_bswap64(buffer << ((64 - count) & 63)));  // no bits: anything
     at += count >> 3;
-    buffer <<= count & ~7;
     count &= 7;
   }
 };

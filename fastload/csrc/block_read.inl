@@ -2,11 +2,17 @@
 // clang-format off
 #include "block.h"
 #include "frame.h"
-#include "scan.h"
 // clang-format on
 
 namespace fastload {
 namespace {
+
+// Note [symbols between refills]
+// Refilling the reader puts a load, a byte swap and a shift between one symbol and the next.
+// 56 bits are enough for three symbols that one look-up resolves (10 bits each) and one more
+// of any kind (16 + 10), so loops over coefficients refill once for up to four.
+constexpr int symbols_between_refills = 3;
+static_assert(symbols_between_refills * AcDecoder::lookup_bits + 16 + max_ac_size <= 56);
 
 int read_coefficients(BitReader& position, const HuffmanDecoder& dc, const AcDecoder& ac,
                       const std::array<std::uint16_t, 64>& quant, int& prediction,

@@ -52,6 +52,24 @@ struct Frame {
   int component_height(int c) const { return divide_up(height * at(c).v, max_v); }
 };
 
+// A lone component is coded block by block, whatever its sampling factors say (T.81, A.2.2).
+inline void normalize_lone_component(Frame& frame) {
+  if (frame.component_count != 1) return;
+  frame.at(0).h = frame.at(0).v = 1;
+  frame.max_h = frame.max_v = 1;
+}
+
+// Calls use(component index, component) for each block of an MCU, in the file's order.
+template <typename Use>
+bool for_each_block(const Frame& frame, Use use) {
+  for (int c = 0; c < frame.component_count; ++c) {
+    for (int i = frame.at(c).h * frame.at(c).v; i > 0; --i) {
+      if (!use(static_cast<std::size_t>(c), frame.at(c))) return false;
+    }
+  }
+  return true;
+}
+
 struct QuantTable {
   bool defined = false;
   std::array<std::uint16_t, 64> zigzag{};  // in the order of the file

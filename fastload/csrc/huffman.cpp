@@ -1,6 +1,8 @@
 #include "huffman.h"
 
 #include <algorithm>
+#include <queue>
+#include <utility>
 #include <vector>
 
 namespace fastload {
@@ -28,23 +30,6 @@ Status validate(const HuffmanSpec& spec) {
   }
   return Status::success();
 }
-
-namespace {
-
-// Calls use(symbol, code, length) for every symbol in the order of the codes (T.81, annex C).
-template <typename Use>
-void for_each_code(const HuffmanSpec& spec, Use use) {
-  std::uint32_t code = 0;
-  std::size_t next = 0;
-  for (int length = 1; length <= 16; ++length) {
-    for (int i = 0; i < spec.counts[static_cast<std::size_t>(length - 1)]; ++i) {
-      use(spec.symbols[next++], code++, length);
-    }
-    code <<= 1;
-  }
-}
-
-}  // namespace
 
 HuffmanEncoder::HuffmanEncoder(const HuffmanSpec& spec) {
   for_each_code(spec, [this](std::uint8_t symbol, std::uint32_t value, int bits) {
@@ -109,38 +94,33 @@ HuffmanSpec optimal_spec(const std::array<std::uint32_t, 256>& frequency) {
   // Merge the two rarest trees until one is left; entry 256 reserves the all-ones code.
   // Among equals the later entry counts as rarer, as in T.81's figure K.1.
   constexpr std::size_t entries = 257;
-  std::array<std::uint64_t, entries> weight{};
+  using Tree = std::pair<std::uint64_t, std::size_t>;  // how often, and its first entry
+  const auto is_commoner = [](const Tree& a, const Tree& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  };
+  std::priority_queue<Tree, std::vector<Tree>, decltype(is_commoner)> trees(is_commoner);
+  trees.emplace(1, 256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    if (frequency[i] != 0) trees.emplace(frequency[i], i);
+  }
   std::array<int, entries> length{};
   std::array<int, entries> next_in_tree;
   next_in_tree.fill(-1);
-  std::copy(frequency.begin(), frequency.end(), weight.begin());
-  weight[256] = 1;
-  const auto rarest = [&weight](int except) {
-    int best = -1;
-    for (int i = 0; i < static_cast<int>(entries); ++i) {
-      const auto n = static_cast<std::size_t>(i);
-      if (weight[n] != 0 && i != except &&
-          (best < 0 || weight[n] <= weight[static_cast<std::size_t>(best)])) {
-        best = i;
-      }
-    }
-    return best;
-  };
-  for (;;) {
-    const int first = rarest(-1);
-    const int second = rarest(first);
-    if (second < 0) break;
-    const auto kept = static_cast<std::size_t>(first);
-    const auto gone = static_cast<std::size_t>(second);
-    weight[kept] += weight[gone];
-    weight[gone] = 0;
-    int tail = first;
-    for (int i = first; i >= 0; i = next_in_tree[static_cast<std::size_t>(i)]) {
+  while (trees.size() > 1) {
+    const Tree kept = trees.top();
+    trees.pop();
+    const Tree gone = trees.top();
+    trees.pop();
+    trees.emplace(kept.first + gone.first, kept.second);
+    int tail = 0;
+    for (int i = static_cast<int>(kept.second); i >= 0;
+         i = next_in_tree[static_cast<std::size_t>(i)]) {
       ++length[static_cast<std::size_t>(i)];
       tail = i;
     }
-    next_in_tree[static_cast<std::size_t>(tail)] = second;
-    for (int i = second; i >= 0; i = next_in_tree[static_cast<std::size_t>(i)]) {
+    next_in_tree[static_cast<std::size_t>(tail)] = static_cast<int>(gone.second);
+    for (int i = static_cast<int>(gone.second); i >= 0;
+         i = next_in_tree[static_cast<std::size_t>(i)]) {
       ++length[static_cast<std::size_t>(i)];
     }
   }

@@ -9,6 +9,9 @@
 
 namespace fastload {
 
+constexpr int max_dc_size = 11;  // T.81, tables F.1 and F.2, for 8-bit samples
+constexpr int max_ac_size = 10;
+
 // A table as a DHT segment holds it: how many codes of each length, then their symbols.
 struct HuffmanSpec {
   std::array<std::uint8_t, 16> counts{};
@@ -22,6 +25,19 @@ struct HuffmanSpec {
 // Expected: 1 to 256 symbols, no more codes of a length than that length has room for, and none
 // of them all ones (T.81, C.2; libjpeg refuses such a table too, once a scan uses it).
 Status validate(const HuffmanSpec& spec);
+
+// Calls use(symbol, code, length) for every symbol in the order of the codes (T.81, annex C).
+template <typename Use>
+void for_each_code(const HuffmanSpec& spec, Use use) {
+  std::uint32_t code = 0;
+  std::size_t next = 0;
+  for (int length = 1; length <= 16; ++length) {
+    for (int i = 0; i < spec.counts[static_cast<std::size_t>(length - 1)]; ++i) {
+      use(spec.symbols[next++], code++, length);
+    }
+    code <<= 1;
+  }
+}
 
 // Code and length of every symbol; length 0 where the table has no code for it.
 struct HuffmanEncoder {

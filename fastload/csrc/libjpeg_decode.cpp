@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "markers.h"
+#include "sound_scan.h"
 
 namespace fastload {
 namespace {
@@ -198,6 +199,11 @@ constexpr int min_crop_width = 64;
 }  // namespace
 
 Status check_jpeg(ByteSpan file, const JpegLimits& limits, JpegReport& report) {
+  if (is_plainly_sound(file, limits, report)) return Status::success();
+  return check_jpeg_by_decoding(file, limits, report);
+}
+
+Status check_jpeg_by_decoding(ByteSpan file, const JpegLimits& limits, JpegReport& report) {
   // libjpeg skips bytes in search of a marker; Pillow knows a JPEG by its first three.
   if (file.size < 3 || file.data[0] != 0xFF || file.data[1] != 0xD8 || file.data[2] != 0xFF) {
     return Status::error(Code::decode, "not a JPEG: expected it to start with FF D8 FF");

@@ -20,10 +20,13 @@ struct JpegReport {
   long warnings = 0;
 };
 
-// Decodes every row and keeps none. Errors: Code::decode (a file that ends before its last
-// row is one, as in Pillow), Code::limit, Code::unsupported (CMYK, 12 bits, lossless,
-// stray markers).
+// Whether libjpeg-turbo decodes the file, and with how many warnings. Errors: Code::decode (a file
+// that ends before its last row is one, as in Pillow), Code::limit, Code::unsupported (CMYK,
+// 12 bits, lossless, stray markers).
 Status check_jpeg(ByteSpan file, const JpegLimits& limits, JpegReport& report);
+
+// The same by decoding every row, also where sound_scan.h knows the answer sooner.
+Status check_jpeg_by_decoding(ByteSpan file, const JpegLimits& limits, JpegReport& report);
 
 // Writes `region` of the picture as R, G, B, 255 a pixel, rows `stride` bytes apart; bit for
 // bit the same as in a decode of the whole. Expected: `height` x `width` as in the file.

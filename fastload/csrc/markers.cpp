@@ -142,10 +142,12 @@ struct Walk {
   Status application(int marker, ByteSpan body) {
     if (marker == 0xE0 && body.size >= 14 && std::memcmp(body.data, "JFIF\0", 5) == 0) {
       saw_jfif = true;
+      header.odd_application |= body.data[5] != 1;  // JFIF's major version
     } else if (marker == 0xE1 && header.orientation == 0) {
       header.orientation = exif_orientation(body);
     } else if (marker == 0xEE && body.size >= 12 && std::memcmp(body.data, "Adobe", 5) == 0) {
       adobe_transform = body.data[11];
+      header.odd_application |= adobe_transform > 1;
     }
     return Status::success();
   }
@@ -165,6 +167,10 @@ struct Walk {
       default:
         break;
     }
+    // DAC, DNL, DHP, EXP and what is reserved: libjpeg refuses or skips them.
+    header.foreign_segments |= marker < 0xC0 || marker == 0xC8 || marker == 0xCC ||
+                               (marker >= 0xDC && marker < 0xE0) ||
+                               (marker >= 0xF0 && marker != 0xFE);
     const bool is_frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC8 && marker != 0xCC;
     return is_frame ? frame(marker, body) : application(marker, body);
   }

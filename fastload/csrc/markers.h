@@ -20,6 +20,8 @@ struct JpegHeader {
   bool whole_scan = false;        // the first scan holds all components and coefficients
   bool tables_redefined = false;  // a table is defined twice before the scan
   bool strays = false;            // something other than segments stands before the scan
+  bool foreign_segments = false;  // segments stand before the scan that baseline JPEG lacks
+  bool odd_application = false;   // a JFIF or Adobe segment that libjpeg warns of
   std::size_t scan_offset = 0;    // first byte of entropy-coded data
 };
 

@@ -43,12 +43,10 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
       return damaged("its sampling factors differ");
     }
   }
-  ScanDecoders decoders;
-  ScanDecoders unused;
-  if (!decoders.build(head.frame, head.tables) || !unused.build(frame, header.tables)) {
+  if (!tables_are_sound(head.frame, head.tables) || !tables_are_sound(frame, header.tables)) {
     return damaged("a Huffman table is missing or unsound");
   }
-  const ScanEncoders encoders(frame, header.tables);
+  const Transcoder transcoder(head.frame, head.tables, frame, header.tables);
 
   file.assign(source_header.data, source_header.end());
   file.reserve(source_header.size + entropy.size + entropy.size / 8 + source_trailer.size);
@@ -61,16 +59,20 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
   };
   Predictions source_dc{};  // of the tiles that are read
   Predictions file_dc{};    // of the file that is written
-  std::vector<std::uint8_t> tile_bytes;
+  std::vector<std::uint8_t> last_tile;
   std::size_t mcu_index = 0;
   const auto interval = static_cast<std::size_t>(header.restart_interval);
   for (int row = 0; row < head.tile_rows; ++row) {
     TileRow tiles(head, row, 0);
     for (int column = 0; column < frame.mcu_columns(); column += head.tile_mcus) {
       const TileRow::Extent extent = tiles.next();
-      tile_bytes.assign(entropy.data + extent.offset, entropy.data + extent.offset + extent.size);
-      tile_bytes.resize(extent.size + 8);
-      BitReader reader({tile_bytes.data(), extent.size});
+      ByteSpan tile = entropy.slice(extent.offset, extent.size);
+      if (extent.offset + extent.size + BitReader::slack_bytes > entropy.size) {
+        last_tile.assign(tile.data, tile.end());
+        last_tile.resize(extent.size + BitReader::slack_bytes);
+        tile = {last_tile.data(), extent.size};
+      }
+      BitReader reader(tile);
       source_dc = {};
       const int end = std::min(column + head.tile_mcus, frame.mcu_columns());
       for (int mcu = column; mcu < end; ++mcu, ++mcu_index) {
@@ -80,20 +82,11 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
           file.push_back(static_cast<std::uint8_t>(0xD0 + (mcu_index / interval - 1) % 8));
           file_dc = {};
         }
-        const bool copied = for_each_block(head.frame, [&](std::size_t c, const Component& coded) {
-          const Component& original = frame.at(static_cast<int>(c));
-          TranscodeSink sink{
-              writer.open(max_block_bits), *encoders.dc[static_cast<std::size_t>(original.dc)],
-              *encoders.ac[static_cast<std::size_t>(original.ac)], source_dc[c], file_dc[c]};
-          const bool read = read_block(reader, decoders.dc[static_cast<std::size_t>(coded.dc)],
-                                       decoders.ac[static_cast<std::size_t>(coded.ac)], sink);
-          writer.close(sink.out);
-          source_dc[c] = sink.source_dc;
-          file_dc[c] = sink.target_dc;
-          return read && sink.coded;
-        });
-        if (!copied) return damaged("a tile's data");
+        BitCursor out = writer.open(transcoder.max_mcu_bits());
+        if (!transcoder.mcu(reader, out, source_dc, file_dc)) return damaged("a tile's data");
+        writer.close(out);
       }
+      if (reader.overrun()) return damaged("a tile's data");
     }
   }
   end_stretch();

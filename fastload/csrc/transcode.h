@@ -4,20 +4,20 @@
 
 #include <array>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 
 #include "bits.h"
 #include "frame.h"
 #include "huffman.h"
-#include "scan.h"
+#include "symbol_runs.h"
 
 namespace fastload {
 
 constexpr std::size_t max_block_bits = 64 * 32;
 
 inline int bit_size(int value) {
-  int magnitude = std::abs(value);
-  return magnitude == 0 ? 0 : 32 - __builtin_clz(static_cast<unsigned>(magnitude));
+  return 31 - __builtin_clz(2 * static_cast<unsigned>(std::abs(value)) + 1);
 }
 
 // The bits that follow a DC code: the value, or for a negative one its predecessor's low bits.
@@ -26,67 +26,86 @@ inline std::uint32_t value_bits(int value, int size) {
   return static_cast<std::uint32_t>(raw) & ((1u << size) - 1);
 }
 
-// The encoders of a frame's components, by table.
-struct ScanEncoders {
-  std::array<std::optional<HuffmanEncoder>, 4> dc;
-  std::array<std::optional<HuffmanEncoder>, 4> ac;
-
-  ScanEncoders(const Frame& frame, const JpegTables& tables) {
-    for (int c = 0; c < frame.component_count; ++c) {
-      const auto d = static_cast<std::size_t>(frame.at(c).dc);
-      const auto a = static_cast<std::size_t>(frame.at(c).ac);
-      if (!dc[d]) dc[d].emplace(tables.dc[d]);
-      if (!ac[a]) ac[a].emplace(tables.ac[a]);
-    }
-  }
-};
-
-// Writes a block with other codes, and its DC value as a difference to another prediction.
-struct TranscodeSink {
-  BitCursor out;
-  const HuffmanEncoder& dc_codes;
-  const HuffmanEncoder& ac_codes;
-  int source_dc;
-  int target_dc;
-  bool coded = true;  // the tables have a code for everything so far
-
-  void dc(int source_difference) {
-    source_dc += source_difference;
-    const int target_difference = source_dc - target_dc;
-    target_dc = source_dc;
-    const int size = bit_size(target_difference);
-    coded &= size <= max_dc_size;
-    put(dc_codes, size & 15, value_bits(target_difference, size & 15), size & 15);
-  }
-  void ac(int, int symbol, std::uint32_t bits, int) { put(ac_codes, symbol, bits, symbol & 15); }
-
- private:
-  void put(const HuffmanEncoder& codes, int symbol, std::uint32_t bits, int size) {
-    const auto s = static_cast<std::size_t>(symbol);
-    const int length = codes.length[s];
-    coded &= length > 0;
-    out.put((static_cast<std::uint32_t>(codes.code[s]) << size) | bits, length + size);
-  }
-};
-
 using Predictions = std::array<int, 4>;
 
-// Calls use(component index, component) for each block of an MCU, in the file's order.
-template <typename Use>
-bool for_each_block(const Frame& frame, Use use) {
-  for (int c = 0; c < frame.component_count; ++c) {
-    for (int i = frame.at(c).h * frame.at(c).v; i > 0; --i) {
-      if (!use(static_cast<std::size_t>(c), frame.at(c))) return false;
+// Writes the blocks of a frame again with the tables of another of as many components. All tables
+// that the frames name have to be there, and sound.
+class Transcoder {
+ public:
+  Transcoder(const Frame& from, const JpegTables& from_tables, const Frame& to,
+             const JpegTables& to_tables);
+
+  // Copies an MCU's blocks, at most max_mcu_bits() in all. The predictions are those before it, and
+  // become those behind it. False: damaged, or the tables written with lack a code.
+  bool mcu(BitReader& from, BitCursor& to, Predictions& from_dc, Predictions& to_dc) const {
+    BitReader reader = from;  // copies, so that they stay in registers
+    Writing writing{to, nullptr, reader};
+    for (std::size_t i = 0; i < block_count_; ++i) {
+      const std::size_t c = block_components_[i];
+      const Part& part = parts_[c];
+      int difference = 0;
+      if (!read_dc(reader, *part.dc, difference)) return false;
+      from_dc[c] += difference;
+      const int written = from_dc[c] - to_dc[c];
+      to_dc[c] = from_dc[c];
+      const int size = bit_size(written);
+      writing.codes = part.ac_codes;
+      if (size > max_dc_size ||
+          !writing.put(*part.dc_codes, size, value_bits(written, size), size) ||
+          !read_runs(reader, *part.runs, writing)) {
+        return false;
+      }
+    }
+    from = reader;
+    to = writing.out;
+    return true;
+  }
+  // An MCU without coefficients whose DC values are the predicted ones.
+  void flat_mcu(BitCursor& to) const {
+    for (std::size_t i = 0; i < block_count_; ++i) {
+      const Part& part = parts_[block_components_[i]];
+      to.put(part.dc_codes->code[0], part.dc_codes->length[0]);
+      to.put(part.ac_codes->code[0], part.ac_codes->length[0]);
     }
   }
-  return true;
-}
+  std::size_t max_mcu_bits() const { return block_count_ * max_block_bits; }
 
-// A lone component is coded block by block, whatever its sampling factors say (T.81, A.2.2).
-inline void normalize_lone_component(Frame& frame) {
-  if (frame.component_count != 1) return;
-  frame.at(0).h = frame.at(0).v = 1;
-  frame.max_h = frame.max_v = 1;
-}
+ private:
+  struct Part {
+    const HuffmanDecoder* dc;
+    const HuffmanEncoder* dc_codes;
+    const RecodeRuns* runs;
+    const HuffmanEncoder* ac_codes;
+  };
+  struct Writing {
+    BitCursor out;
+    const HuffmanEncoder* codes;
+    const BitReader& reader;
+
+    void entry(std::uint32_t, RecodeRuns::Entry entry, int) {
+      const int copied = RecodeRuns::copied_bits(entry);
+      const std::uint64_t bits = reader.peek_behind(RecodeRuns::bits(entry) - copied, copied);
+      out.put((RecodeRuns::new_bits(entry) << copied) | bits,
+              RecodeRuns::new_bit_count(entry) + copied);
+    }
+    bool symbol(int symbol, std::uint32_t bits, int) {
+      return put(*codes, symbol, bits, symbol & 15);
+    }
+    bool put(const HuffmanEncoder& with, int symbol, std::uint32_t bits, int size) {
+      const auto s = static_cast<std::size_t>(symbol);
+      const int length = with.length[s];
+      out.put((static_cast<std::uint64_t>(with.code[s]) << size) | bits, length + size);
+      return length > 0;
+    }
+  };
+
+  std::array<std::unique_ptr<HuffmanDecoder>, 4> dc_;
+  std::array<std::optional<HuffmanEncoder>, 4> dc_codes_;
+  std::array<std::optional<HuffmanEncoder>, 4> ac_codes_;
+  std::array<std::unique_ptr<RecodeRuns>, 4> runs_;
+  std::array<Part, 4> parts_{};
+  std::array<std::uint8_t, 64> block_components_{};  // of an MCU's blocks
+  std::size_t block_count_ = 0;
+};
 
 }  // namespace fastload

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fastload.convert.labelled import LabelError, shown
+from fastload.convert.safe_text import utf8_text
 
 __all__ = ["load_json_bytes", "unique_names"]
 
@@ -17,9 +18,7 @@ def load_json_bytes(data: bytes) -> Any:
         LabelError: no JSON, with the line; or a name that stands twice.
     """
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_names)
-    except UnicodeDecodeError as error:
-        raise LabelError(f"expected UTF-8, found {error.reason} at byte {error.start}") from None
+        return json.loads(utf8_text(data), object_pairs_hook=unique_names)
     except json.JSONDecodeError as error:
         raise LabelError(f"no valid JSON: {error.msg}", error.lineno) from None
     except (RecursionError, ValueError) as error:
@@ -33,8 +32,11 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         LabelError: a name stands twice.
     """
     fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise LabelError(f"the name {shown(twice)} stands twice in an object")
-    return fields
+    if len(fields) == len(pairs):
+        return fields
+    seen: set[str] = set()
+    for name, _value in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    raise LabelError(f"the name {shown(name)} stands twice in an object")

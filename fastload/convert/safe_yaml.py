@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from fastload.convert.labelled import LabelError, shown
+from fastload.convert.safe_text import utf8_text
 
 __all__ = ["MAX_YAML_BYTES", "load_yaml"]
 
@@ -54,10 +55,7 @@ def load_yaml(data: bytes) -> dict[Any, Any]:
     if len(data) > MAX_YAML_BYTES:
         raise LabelError(f"expected at most {MAX_YAML_BYTES} bytes, found {len(data)}")
     try:
-        text = data.decode("utf-8-sig")
-        found = yaml.load(text, _StrictLoader)
-    except UnicodeDecodeError as error:
-        raise LabelError(f"expected UTF-8, found {error.reason} at byte {error.start}") from None
+        found = yaml.load(utf8_text(data), _StrictLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or str(error)

@@ -77,8 +77,16 @@ def test_each_client_takes_what_it_takes(text: str) -> None:
 
 def test_text_that_is_no_utf_8_is_refused() -> None:
     for rules in (ULTRALYTICS, YOLOV5):
-        with pytest.raises(LabelError, match="UTF-8"):
-            read_label_text(b"0 .5 .5 .2 .2 \xff", rules, HEIGHT, WIDTH)
+        with pytest.raises(LabelError, match="line 2: expected UTF-8"):
+            read_label_text(b"\xef\xbb\xbf0 .5 .5 .2 .2\n0 .5 .5 .2 .2 \xff", rules, HEIGHT, WIDTH)
+
+
+def test_remarks_name_the_first_line_that_they_are_about() -> None:
+    text = b"\n0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n\n0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n"
+    _, (remark,) = read_label_text(text, ULTRALYTICS, HEIGHT, WIDTH)
+    assert remark.startswith("line 5: 2 duplicate rows")
+    rounded = read_label_text(b"1 .5 .5 .2 .2\n0.5 .5 .5 .2 .2\n", YOLOV5, HEIGHT, WIDTH)[1]
+    assert rounded == ["line 2: classes that are no integers are rounded down"]
 
 
 def test_without_class_names_every_class_is_taken() -> None:

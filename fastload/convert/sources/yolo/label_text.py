@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.convert.labelled import LabelError
+from fastload.convert.safe_text import utf8_text
 from fastload.store import Objects
 
 __all__ = ["PROFILES", "YoloRules", "read_label_text"]
@@ -73,20 +74,24 @@ def read_label_text(
     _check_values(lines, table, rules)
     keep = _unique(table, polygons, rules)
     if len(keep) < len(rows):
-        notes.append(f"{len(rows) - len(keep)} duplicate rows are left out, as both clients do")
+        first = lines[int(np.argmin(np.isin(np.arange(len(rows)), keep)))]
+        notes.append(
+            f"line {first}: {len(rows) - len(keep)} duplicate rows, of which this is the first, "
+            "are left out, as both clients do"
+        )
+    broken = table[:, 0] % 1 != 0
+    if broken.any():
+        notes.append(
+            f"line {lines[int(np.argmax(broken))]}: classes that are no integers are rounded down"
+        )
     table = table[keep]
-    if np.any(table[:, 0] % 1):
-        notes.append("classes that are no integers are rounded down")
     chosen = None if polygons is None else [polygons[row] for row in keep.tolist()]
     return _objects(table, chosen, rules, height, width), notes
 
 
 def _rows(text: bytes, rules: YoloRules) -> tuple[list[int], Rows]:
     """Line numbers and numbers of all rows."""
-    try:
-        decoded = text.decode("utf-8-sig" if rules.profile == "ultralytics" else "utf-8")
-    except UnicodeDecodeError as error:
-        raise LabelError(f"expected UTF-8, found {error.reason} at byte {error.start}") from None
+    decoded = utf8_text(text, byte_order_mark=rules.profile == "ultralytics")
     lines: list[int] = []
     rows: Rows = []
     whole = decoded.rstrip()

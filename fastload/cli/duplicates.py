@@ -14,6 +14,7 @@ from fastload.cli.figures import findings
 from fastload.cli.report_file import FindingsFile
 from fastload.convert import DuplicateReport, Severity
 from fastload.convert import duplicates as find_duplicates
+from fastload.convert.counted import counted
 from fastload.convert.names import printable
 from fastload.convert.near_pairs import MOST_DISTANCE
 
@@ -68,7 +69,7 @@ def duplicates(
 
 
 def _lines(report: DuplicateReport) -> list[str]:
-    lines = [f"{report.photos:,} photos, in {report.seconds:,.1f} s:"]
+    lines = [f"{counted(report.photos, 'photo')}, in {report.seconds:,.1f} s:"]
     lines.append(f"  {report.exact_duplicates:,} repeat another of their split, byte for byte")
     if report.near is not None:
         lines.append(

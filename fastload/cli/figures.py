@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fastload.convert.counted import counted
 from fastload.convert.findings import Severity, Tally
 from fastload.convert.names import printable
 from fastload.convert.summary import Contents
@@ -61,8 +62,9 @@ def given_up(contents: Contents, width: int) -> list[str]:
         "made smaller": contents.reduced,
         "as their pixels": contents.codecs.get("raw", 0),
     }
-    return [
-        f"  {'changed':{width}} {count:,} photos {what}: their own files are not in the store"
-        for what, count in changes.items()
-        if count
-    ]
+    lines = []
+    for what, count in changes.items():
+        if count:
+            one, more = f"photo {what}: its own file is", f"photos {what}: their own files are"
+            lines.append(f"  {'changed':{width}} {counted(count, one, more)} not in the store")
+    return lines

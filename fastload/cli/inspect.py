@@ -14,6 +14,7 @@ from fastload.cli.figures import counts, findings, given_up, growth
 from fastload.cli.histograms import histogram, histograms
 from fastload.convert import ContactSheet, Inspection, Severity, contact_sheet, plot_histograms
 from fastload.convert import inspect as inspect_store
+from fastload.convert.counted import counted
 from fastload.convert.names import printable
 from fastload.convert.sheet import MOST_PHOTOS
 
@@ -79,10 +80,10 @@ def _show(found: Inspection, drawn: ContactSheet | None, written: list[str]) -> 
     console.print(histogram(console, "Longer side, pixels", found.sides))
     console.print(histograms(console, found.histograms))
     if found.header.problems_count:
-        click.echo(f"{found.header.problems_count:,} files could not be packed:")
+        click.echo(f"{counted(found.header.problems_count, 'file')} could not be packed:")
         click.echo("\n".join(findings(found.tally, Severity.PROBLEM)))
     if drawn is not None and drawn.tally.count(Severity.PROBLEM):
-        click.echo(f"{drawn.tally.count(Severity.PROBLEM):,} photos could not be drawn:")
+        click.echo(f"{counted(drawn.tally.count(Severity.PROBLEM), 'photo')} could not be drawn:")
         click.echo("\n".join(findings(drawn.tally, Severity.PROBLEM)))
     for path in written:
         click.echo(f"written: {printable(path)}")
@@ -90,8 +91,9 @@ def _show(found: Inspection, drawn: ContactSheet | None, written: list[str]) -> 
 
 def _lines(found: Inspection) -> list[str]:
     header, contents = found.header, found.contents
+    photos = counted(contents.photos, "photo")
     lines = [
-        f"{printable(found.location)}: {contents.photos:,} photos of {printable(header.source)}",
+        f"{printable(found.location)}: {photos} of {printable(header.source)}",
         f"  made by   {printable(header.created_by)}, format {header.format_version}",
         f"  size      {growth(contents, found.store_bytes)}",
         f"  codecs    {counts(contents.codecs)}",
@@ -103,11 +105,14 @@ def _lines(found: Inspection) -> list[str]:
     for key, (height, width) in found.sides_quantiles.items():
         lines.append(f"  {key:9} height {height:,}, width {width:,}")
     if found.turned:
-        lines.append(f"  {found.turned:,} photos have an EXIF orientation that turns them")
+        some = counted(found.turned, "photo is", "photos are")
+        lines.append(f"  {some} turned by an EXIF orientation")
     if contents.labels:
-        lines.append(f"  labels    {contents.objects:,} objects; labels {counts(contents.labels)}")
+        objects = counted(contents.objects, "object")
+        lines.append(f"  labels    {objects}; labels {counts(contents.labels)}")
     if contents.with_warnings:
-        lines.append(f"  {contents.with_warnings:,} photos decode with warnings")
+        some = counted(contents.with_warnings, "photo decodes", "photos decode")
+        lines.append(f"  {some} with warnings")
     if found.unclassed:
-        lines.append(f"  {found.unclassed:,} photos have no class")
+        lines.append(f"  {counted(found.unclassed, 'photo has', 'photos have')} no class")
     return lines

@@ -12,6 +12,7 @@ from fastload.cli.exits import EXIT_HELP, guarded, remember_resume
 from fastload.cli.figures import findings, size
 from fastload.convert import MergeReport, Severity
 from fastload.convert import merge as merge_stores
+from fastload.convert.counted import counted
 from fastload.convert.merge_plan import CLASSES, DUPLICATES, SPLITS
 from fastload.convert.names import printable
 
@@ -96,7 +97,7 @@ def merge(
 def _lines(report: MergeReport) -> list[str]:
     out = printable(str(report.destination))
     lines = [
-        f"{report.photos:,} photos of {len(report.stores)} stores are in {out}",
+        f"{counted(report.photos, 'photo')} of {counted(len(report.stores), 'store')} in {out}",
         f"  classes  {len(report.class_names):,}"
         + (f"; splits {', '.join(map(printable, report.split_names))}"
            if report.split_names else ""),
@@ -104,7 +105,8 @@ def _lines(report: MergeReport) -> list[str]:
         f"  hash     {report.content_hash}",
     ]  # fmt: skip
     if report.left_out:
-        lines.append(f"  left out {report.left_out:,} photos of a name that another store has too")
+        photos = counted(report.left_out, "photo")
+        lines.append(f"  left out {photos} of a name that another store has too")
     if report.tally.count(Severity.NOTE):
         lines += ["Notes:", *findings(report.tally, Severity.NOTE)]
     return lines

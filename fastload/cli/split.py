@@ -13,6 +13,7 @@ from fastload.cli.exits import EXIT_HELP, guarded, remember_resume
 from fastload.cli.figures import findings
 from fastload.convert import Severity, SplitReport
 from fastload.convert import split as split_store
+from fastload.convert.counted import counted
 from fastload.convert.names import printable
 from fastload.convert.ratio_split import check_ratios
 
@@ -105,7 +106,7 @@ def _summary(report: SplitReport) -> list[str]:
     lines = [f"{printable(str(report.store))}, in {report.seconds:,.1f} s:"]
     for made in report.stores:
         where = printable(str(made.path))
-        lines.append(f"  {made.photos:,} photos in {where}  {made.content_hash}")
+        lines.append(f"  {counted(made.photos, 'photo')} in {where}  {made.content_hash}")
     if report.tally.count(Severity.NOTE):
         lines += ["Notes:", *findings(report.tally, Severity.NOTE)]
     return lines

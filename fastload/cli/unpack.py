@@ -14,6 +14,7 @@ from fastload.cli.figures import findings, size
 from fastload.cli.report_file import FindingsFile
 from fastload.convert import Severity
 from fastload.convert import unpack as unpack_store
+from fastload.convert.counted import counted, tallied
 from fastload.convert.layouts import TARGET_LAYOUTS
 from fastload.convert.names import printable
 
@@ -73,16 +74,18 @@ def unpack(
         click.echo(json.dumps(report.as_json(), indent=2))
     elif not quiet:
         seconds = max(report.seconds, 1e-9)
+        rate = f"{size(report.file_bytes / seconds)}/s"
+        files = f"{counted(report.files, 'file')} ({size(report.file_bytes)})"
+        there = counted(report.unchanged, "was", "were")
         click.echo(
-            f"{report.files:,} files ({size(report.file_bytes)}) in {printable(report.folder)}, "
-            f"{size(report.file_bytes / seconds)}/s"
-            + (f"; {report.unchanged:,} were there already" if report.unchanged else "")
+            f"{files} in {printable(report.folder)}, {rate}"
+            + (f"; {there} there already" if report.unchanged else "")
         )
         if report.lost:
             click.echo(f"What {report.layout} cannot hold:")
             for what, count in report.lost.items():
-                click.echo(f"  {count:,} {printable(what)}")
+                click.echo(f"  {tallied(printable(what), count)}")
         if report.problems_count:
-            click.echo(f"{report.problems_count:,} files could not be given back:")
+            click.echo(f"{counted(report.problems_count, 'file')} could not be given back:")
             click.echo("\n".join(findings(report.tally, Severity.PROBLEM)))
     sys.exit(ExitCode.PARTLY if report.problems_count else ExitCode.DONE)

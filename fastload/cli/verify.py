@@ -14,6 +14,7 @@ from fastload.cli.figures import findings, size
 from fastload.cli.report_file import FindingsFile
 from fastload.convert import Severity
 from fastload.convert import verify as verify_store
+from fastload.convert.counted import counted
 
 __all__ = ["verify"]
 
@@ -61,11 +62,12 @@ def verify(
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     elif not quiet or report.differences_count:
+        photos = f"{counted(report.photos, 'photo')}, {size(report.source_bytes)}"
+        differences = counted(report.differences_count, "difference")
         click.echo(
-            f"{report.photos:,} photos, {size(report.source_bytes)}, in {report.seconds:,.1f} s: "
-            + (f"{report.differences_count:,} differences"
-               if report.differences_count else "all as packed")
-        )  # fmt: skip
+            f"{photos}, in {report.seconds:,.1f} s: "
+            + (differences if report.differences_count else "all as packed")
+        )
         click.echo(
             "".join(f"{line}\n" for line in findings(report.tally, Severity.PROBLEM)), nl=False
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastload.convert.counted import counted
 from fastload.convert.histograms import SIDE_BINS
 from fastload.convert.names import printable
 from fastload.convert.output_file import write_output
@@ -56,7 +57,7 @@ def plot_histograms(inspection: Inspection, out: str | os.PathLike[str]) -> None
         _bars(figure.add_subplot(rows, columns, place), title, counts)
     axes = figure.add_subplot(rows, columns, len(charts) + 1)
     _grid(figure, axes, found.height_by_width)
-    title = f"{inspection.path.name}: {inspection.contents.photos:,} photos"
+    title = f"{inspection.path.name}: {counted(inspection.contents.photos, 'photo')}"
     figure.suptitle(_plain(title))
     figure.tight_layout()
     buffer = io.BytesIO()

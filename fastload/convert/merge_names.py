@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload import _core
+from fastload.convert.counted import counted
 from fastload.convert.names import printable
 from fastload.errors import PackError
 from fastload.store import Store
@@ -68,10 +69,11 @@ def _message(
         same_bytes += len(found) == 1
     shown = ", ".join(printable(name.decode("utf-8", "surrogateescape"))
                       for name in list(repeated)[:_SHOWN])  # fmt: skip
+    names = counted(len(repeated), "name stands", "names stand")
     return (
-        f"{len(repeated):,} names stand in more than one store ({same_bytes:,} of them with the "
-        f"same bytes), such as {shown}; --prefix puts the stores' names before them, --duplicates "
-        "first or last keeps one of each"
+        f"{names} in more than one store ({same_bytes:,} of them with the same bytes), such as "
+        f"{shown}; --prefix puts the stores' names before them, --duplicates first or last keeps "
+        "one of each"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fastload.convert.counted import counted
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.label_drawing import MOST_OBJECTS, LabelDrawing, legible, load_font
 from fastload.convert.ordered import available_cores, ordered
@@ -170,4 +171,4 @@ class _Drawing:
         first, last = self._annotations.offsets[index : index + 2].tolist()
         count = last - first
         drawn = f", {MOST_OBJECTS} drawn" if count > MOST_OBJECTS else ""
-        return f"{count:,} object{'s' * (count != 1)}{drawn}"
+        return f"{counted(count, 'object')}{drawn}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastload.convert.counted import counted
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.names import printable
 from fastload.convert.progress import Progress, Silent
@@ -123,7 +124,8 @@ def split(
             )
         left_out = int(np.count_nonzero(splits == NO_SPLIT))
         if left_out:
-            note(Finding("", Severity.NOTE, "left-out", f"{left_out:,} photos are in no split"))
+            some = counted(left_out, "photo is", "photos are")
+            note(Finding("", Severity.NOTE, "left-out", f"{some} in no split"))
         pieces: list[SplitPiece] = []
         for place in np.unique(splits[splits != NO_SPLIT]).tolist():
             path = _path(destination, split_names[place])

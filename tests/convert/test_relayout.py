@@ -170,7 +170,7 @@ def test_what_yolo_cannot_hold_is_counted_and_named(tmp_path: Path) -> None:
     named = {f.name.rsplit("/", 1)[-1]: f for f in found if f.kind == "not-in-yolo" and f.name}
     assert set(named) == {"000001.jpg", "000002.jpg"}
     assert named["000001.jpg"].severity is Severity.NOTE
-    assert "1 crowds" in named["000001.jpg"].detail
+    assert "crowds (1): left out" in named["000001.jpg"].detail
     assert {f.name for f in found if f.kind == "other-layout"} == {
         "annotations/instances_train2017.json", "annotations/instances_val2017.json"
     }  # fmt: skip
@@ -354,7 +354,7 @@ def test_the_command_says_what_is_lost(tmp_path: Path) -> None:
     store = packed(tmp_path / "s")
     text = invoke("unpack", store, tmp_path / "y", "--layout", "yolo")
     assert "What yolo cannot hold:" in text
-    assert "1 crowds: left out" in text
+    assert "crowds (1): left out" in text
     found = json.loads(invoke("unpack", store, tmp_path / "v", "--layout", "voc", "--json"))
     assert (found["layout"], found["lost"]["masks"]) == ("voc", 1)
     assert found["notes"]["not-in-voc"]["count"] > 0

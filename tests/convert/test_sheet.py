@@ -95,7 +95,7 @@ def test_a_photo_that_cannot_be_read_is_reported_and_crossed_out(tmp_path: Path)
     data[data.index(b"FLRC") + 200] ^= 1
     store.write_bytes(data)
     text = invoke("inspect", store, "--contact-sheet", tmp_path / "s.png", code=4)
-    assert "1 photos could not be drawn" in text
+    assert "1 photo could not be drawn" in text
     assert (tmp_path / "s.png").exists()
     found = json.loads(
         invoke("inspect", store, "--contact-sheet", tmp_path / "s.png", "--json", code=4)

@@ -123,9 +123,11 @@ def test_what_is_not_packed_is_said(
         "unsafe-name": "problem", "no-photo": "problem", "duplicate-key": "problem",
         "not-packed": "ignored", "label": "problem", "photo-without-class": "note",
     }  # fmt: skip
-    assert kinds["special-file"][1].startswith("2 members that are no plain files: 'l.jpg', a link")
+    assert kinds["special-file"][1].startswith(
+        "members that are no plain files (2): 'l.jpg', a link"
+    )
     assert kinds["no-key"][1].endswith("'README'; '__info__'")
-    assert kinds["no-photo"][1] == "1 samples without a photo: 'v' (.mp4)"
+    assert kinds["no-photo"][1] == "samples without a photo (1): 'v' (.mp4)"
     assert of_kind(found, "not-packed")[0][0] == "a.tar/x.npy"
     assert of_kind(found, "label")[0][0] == "a.tar/x.cls"
     with Store(tmp_path / "o.lmdb") as store:
@@ -293,7 +295,7 @@ def test_splits_are_words_of_names_or_folders_and_all_must_have_one(
     summary, found = packed(tmp_path / "src", tmp_path / "o.lmdb")
     assert summary.contents.splits == {}
     assert [name for name, _ in of_kind(found, "shard-without-split")] == ["constrained.tar"]
-    assert of_kind(found, "shared-keys")[0][1].startswith("1 samples")
+    assert of_kind(found, "shared-keys")[0][1].startswith("1 sample has")
 
 
 def test_compressed_tars_are_problems_and_alone_an_error(

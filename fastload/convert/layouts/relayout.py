@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from fastload.convert.counted import tallied
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.layouts.base import LayoutWriter, StoreLabels
 from fastload.convert.layouts.coco import CocoWriter
@@ -83,7 +84,7 @@ class Relayout:
         if converted.lost:
             with self._lock:
                 self._lost.update(converted.lost)
-            says = "; ".join(f"{count} {what}" for what, count in converted.lost.items())
+            says = "; ".join(tallied(*each) for each in converted.lost.items())
             kind = f"not-in-{self._layout}"
             outcomes.append(
                 Finding(name, Severity.NOTE, kind, f"what {self._layout} cannot hold: {says}")
@@ -98,9 +99,8 @@ class Relayout:
             yield [self._files.attempt(name, write)]
         kind = f"not-in-{self._layout}"
         for what, count in self._writer.lost().items():
-            yield [
-                Finding("", Severity.NOTE, kind, f"what {self._layout} cannot hold: {count} {what}")
-            ]
+            detail = f"what {self._layout} cannot hold: {tallied(what, count)}"
+            yield [Finding("", Severity.NOTE, kind, detail)]
         for file in self._labels.header.files:
             detail = f"a file of the layout {self._labels.header.layout}; left out"
             yield [Finding(file.name, Severity.NOTE, "other-layout", detail)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fastload.convert.counted import counted
 from fastload.convert.files import open_regular, read_parts
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.json_reader import JsonReader
@@ -211,8 +212,9 @@ def _without_image(file: CocoFile, scan: _Scan) -> Iterator[Finding]:
             (place, first), *_ = file.annotations(number)
         except RefusedError as refused:
             raise SourceError(f"{file.path}: {refused.detail}") from None
+        annotations = counted(file.index.count(number), "annotation")
         yield Finding(
             f"{file.name}, annotations[{place}]", Severity.PROBLEM, "label-without-photo",
-            f"image_id {shown(identity)}: no such image ({file.index.count(number)} annotations, "
-            f"the first has the id {shown(first.get('id'))})",
+            f"image_id {shown(identity)}: no such image ({annotations}, the first "
+            f"has the id {shown(first.get('id'))})",
         )  # fmt: skip

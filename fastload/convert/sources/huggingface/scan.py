@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fastload.convert.counted import counted
 from fastload.convert.files import open_regular
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError, shown
@@ -123,13 +124,10 @@ class Rows:
             except SourceError:
                 raise
             except arrow_errors() as error:
-                self._note(
-                    table.split,
-                    Finding(
-                        table.name, Severity.PROBLEM, "damaged-file",
-                        f"after {file.count:,} rows: {shown(str(error))}; those are packed",
-                    ),
-                )  # fmt: skip
+                detail = f"after {counted(file.count, 'row')}: {shown(str(error))}"
+                detail = f"{detail}; those are packed"
+                finding = Finding(table.name, Severity.PROBLEM, "damaged-file", detail)
+                self._note(table.split, finding)
         finally:
             os.close(descriptor)
 

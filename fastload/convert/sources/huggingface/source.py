@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.convert.boundary import Boundary
+from fastload.convert.counted import counted
 from fastload.convert.files import FileBytes, read_part
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
@@ -93,9 +94,8 @@ def open_huggingface(place: Place) -> HuggingFaceSource:
             + "".join(f"; {printable(one.name)}: {one.detail}" for one in said[:3])
         )
     for name, kind in rows.columns.others:
-        finding = Finding(name, Severity.IGNORED, "not-packed", f"a column of {rows.count:,} rows, "
-                          f"{kind}")  # fmt: skip
-        findings[NO_SPLIT].append(finding)
+        detail = f"a column of {counted(rows.count, 'row')}, {kind}"
+        findings[NO_SPLIT].append(Finding(name, Severity.IGNORED, "not-packed", detail))
     if rows.texts is None:
         for name in rows.columns.kept:
             detail = (f"texts, numbers and truth values of all rows together have more than "

@@ -133,7 +133,7 @@ class _Tar:
         for kind, examples in self._told.items():
             severity, what = _WHAT[kind]
             count = self._counts[kind]
-            detail = f"{count:,} {what}: {'; '.join(examples)}{'; ...' * (count > len(examples))}"
+            detail = f"{what} ({count:,}): {'; '.join(examples)}{'; ...' * (count > len(examples))}"
             self._scan.note(self._number, Finding(self._shard.name, severity, kind, detail))
 
     def _flush(self) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from fastload.convert.boundary import Boundary
+from fastload.convert.counted import counted
 from fastload.convert.files import FileBytes, read_part
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize
@@ -75,9 +76,10 @@ def open_webdataset(place: Place) -> WebDatasetSource:
         classes = (), np.full(len(scan.growing.shard), NO_CLASS, np.int32)
     index, shared = scan.growing.finish(shards, scan.stamps, classes[1])
     if shared:
+        samples = counted(shared, "sample has", "samples have")
         findings[NO_SPLIT].append(
-            Finding("", Severity.NOTE, "shared-keys", f"{shared:,} samples have the key of one in "
-                    "another tar; packed all the same, as names begin with the tar's")
+            Finding("", Severity.NOTE, "shared-keys", f"{samples} the key of one in another tar; "
+                    "packed all the same, as names begin with the tar's")
         )  # fmt: skip
     unkept = _unkept(scan.bytes_by_ending)
     for ending, size in unkept.items():

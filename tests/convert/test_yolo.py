@@ -251,6 +251,22 @@ def test_folders_alone_are_enough(tmp_path: Path, form: str) -> None:
     assert snapshot(tmp_path / "back") == snapshot(root)
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("a\n\nc\n\n", ("a", "class_1", "c")), ("a\na\n", ("a", "a [1]")), ("\n", ())],
+)
+def test_lines_of_class_names_keep_their_numbers(
+    tmp_path: Path, text: str, names: tuple[str, ...]
+) -> None:
+    write_photo(tmp_path / "src/images/1.jpg")
+    (tmp_path / "src/labels").mkdir()
+    (tmp_path / "src/labels/1.txt").write_text("0 .5 .5 .5 .5")
+    (tmp_path / "src/classes.txt").write_text(text)
+    packed(tmp_path / "src", tmp_path / "o.lmdb")
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.header.class_names == names
+
+
 def test_folders_without_splits_or_class_names(tmp_path: Path) -> None:
     root = tmp_path / "src"
     write_photo(root / "images" / "1.jpg")

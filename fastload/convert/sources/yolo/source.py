@@ -11,6 +11,7 @@ from fastload.convert.files import read_file
 from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.sources.base import SourceItem
+from fastload.convert.sources.class_names import unique_names
 from fastload.convert.sources.listed import ListedSource
 from fastload.convert.sources.place import Place, SourceFile
 from fastload.convert.sources.splits import SPLIT_NAMES
@@ -54,10 +55,12 @@ def open_yolo(place: Place) -> ListedSource:
     if config is not None:
         place, bases = _bases(place, config)
     splits = config.splits if config else _folders(place)
-    names, name_files = (config.class_names, []) if config else _class_names(place)
-    attached = [place.read(config.path)] if config else name_files
-    entries: list[SourceItem] = []
     findings: dict[int, list[Finding]] = {NO_SPLIT: list(config.findings) if config else []}
+    if config:
+        names, attached = config.class_names, [place.read(config.path)]
+    else:
+        names, attached = _class_names(place, findings[NO_SPLIT])
+    entries: list[SourceItem] = []
     for number, (split, folders) in enumerate(splits.items()):
         origin = f"{attached[0][0]}, {split}" if config else split
         listing = SplitListing(place, number if split else NO_SPLIT, origin)
@@ -179,17 +182,20 @@ def _has_texts(place: Place, folder: str) -> bool:
     return walk.has_images(folder)
 
 
-def _class_names(place: Place) -> tuple[tuple[str, ...], list[SourceFile]]:
+def _class_names(place: Place, findings: list[Finding]) -> tuple[tuple[str, ...], list[SourceFile]]:
     """Class names from a file of one a line, where there is one without a yaml."""
     for name in _CLASS_FILES:
         path = os.path.join(place.root, name)
         if os.path.isfile(path):
             file = place.read(path)
-            lines = file[1].decode("utf-8-sig", "surrogateescape").splitlines()
-            names = [line.strip() for line in lines if line.strip()]
-            if len(set(names)) != len(names):
-                raise SourceError(f"{path}: expected each class name once")
-            return tuple(names), [file]
+            lines = file[1].decode("utf-8-sig", "surrogateescape").rstrip().splitlines()
+
+            def note(detail: str, file_name: str = file[0]) -> None:
+                findings.append(Finding(file_name, Severity.NOTE, "class-name-twice", detail))
+
+            # A line of blanks has its number too: that of the classes behind it is not to shift.
+            names = [line.strip() or f"class_{number}" for number, line in enumerate(lines)]
+            return unique_names(names, note), [file]
     return (), []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastload.cli.figures import counts, findings, given_up, growth, size
 from fastload.convert import Severity, Summary
+from fastload.convert.counted import counted
 from fastload.convert.names import printable
 from fastload.convert.summary import Contents
 
@@ -17,12 +18,13 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
     about = "about " if summary.dry_run else ""
     lines = []
     if summary.published or summary.dry_run:
-        photos = f"{contents.photos:,} photos of {printable(summary.source)}"
+        photos = f"{counted(contents.photos, 'photo')} of {printable(summary.source)}"
+        verb = "is" if contents.photos == 1 else "are"
         lines = [
             f"{photos} would be in {stores}; nothing was written"
             if summary.dry_run
-            else f"{photos} are in {stores}",
-            f"  layout   {summary.layout}, {summary.class_count:,} classes"
+            else f"{photos} {verb} in {stores}",
+            f"  layout   {summary.layout}, {counted(summary.class_count, 'class', 'classes')}"
             + (f", {counts(contents.splits)}" if contents.splits else ""),
             f"  size     {growth(contents, summary.store_bytes, about)}",
             *_shards(summary),
@@ -33,8 +35,7 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
             f"  this run {_rate(summary)}",
         ]
     if summary.problems_count:
-        count = summary.problems_count
-        lines += [f"{count:,} file{'s' * (count != 1)} could not be packed:"]
+        lines += [f"{counted(summary.problems_count, 'file')} could not be packed:"]
         lines += findings(tally, Severity.PROBLEM)
     if refused and summary.dry_run:
         lines.append("--strict: nothing would be published")
@@ -52,7 +53,8 @@ def summary_lines(summary: Summary, *, refused: bool) -> list[str]:
 def _labels(contents: Contents) -> list[str]:
     if not contents.labels:
         return []
-    return [f"  labels   {contents.objects:,} objects; labels {counts(contents.labels)}"]
+    objects = counted(contents.objects, "object")
+    return [f"  labels   {objects}; labels {counts(contents.labels)}"]
 
 
 def _shards(summary: Summary) -> list[str]:
@@ -76,9 +78,9 @@ def _rate(summary: Summary) -> str:
     text = f"no photo was to be packed, {summary.seconds:,.1f} s"
     if summary.packed_photos:
         text = (
-            f"{summary.packed_photos:,} photos in {summary.seconds:,.1f} s: "
+            f"{counted(summary.packed_photos, 'photo')} in {summary.seconds:,.1f} s: "
             f"{summary.packed_photos / seconds:,.0f} photos/s, "
             f"{size(summary.packed_bytes / seconds)}/s"
         )
     resumed = summary.contents.photos - summary.packed_photos
-    return text + (f"; {resumed:,} were packed before" if resumed else "")
+    return text + (f"; {counted(resumed, 'was', 'were')} packed before" if resumed else "")

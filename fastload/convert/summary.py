@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastload.convert.changes import Changes, Samples
+from fastload.convert.counted import counted
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.originals import original_name, reduced_photos
 from fastload.convert.sniff import format_by_extension
@@ -192,7 +193,7 @@ class ProblemsFoundError(PackError):
     def __init__(self, summary: Summary) -> None:
         count = summary.problems_count
         super().__init__(
-            f"{summary.source}: {count} file{'s' * (count != 1)} could not be packed, and nothing "
+            f"{summary.source}: {counted(count, 'file')} could not be packed, and nothing "
             "was published, as --strict asks; the same command without --strict publishes the "
             "rest, with --restart it packs again what was mended"
         )

@@ -23,6 +23,8 @@ _DATABASES = (RECORDS, COLUMNS, META, PENDING)
 FILES_CHUNK = b"files.bytes/0000000000000000"
 #: Beyond the payload: trees, free list, and the pages that copy-on-write keeps for a commit.
 _SLACK_BYTES = 16 << 20
+#: A little below the size from which glibc's malloc learns nothing any more.
+_LEARNT_BYTES = 31 << 20
 
 
 class Transaction:
@@ -100,6 +102,7 @@ class PackFile:
 
     def _open(self) -> lmdb.Environment:
         if self._environment is None:
+            _keep_freed_memory()
             options: dict[str, Any] = {}
             if int(lmdb.__version__.split(".", 1)[0]) >= 3:
                 options["lib_version"] = 0  # the classic file format, which all versions read
@@ -169,3 +172,14 @@ class PackFile:
             self.trim()
         except (OSError, StoreFormatError):
             return  # nothing was committed yet, or the disk is gone: the first error says it
+
+
+def _keep_freed_memory() -> None:
+    """Have malloc keep the memory that one commit frees for the next.
+
+    LMDB allocates a commit's pages one by one and frees them. glibc gives free memory back to the
+    kernel as soon as it is twice the largest block that was ever mapped and unmapped, and to get it
+    anew, page by page, takes longer than all else that a commit does. So a large block comes and
+    goes here, of which no page is touched.
+    """
+    bytes(_LEARNT_BYTES)

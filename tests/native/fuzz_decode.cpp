@@ -4,6 +4,7 @@
 //
 // An input that starts with "FLRC" is a record, whose checksums are made to fit first; every
 // other one is a JPEG file. Rules: no sanitizer report, and
+//   - a file whose codes alone show it to be sound decodes without a warning,
 //   - a file that is tiled comes back byte for byte,
 //   - where libjpeg-turbo has no warning, tiles and own bytes give the same pixels,
 //   - a decode writes nothing outside its rows.
@@ -17,6 +18,7 @@
 #include "markers.h"
 #include "picture.h"
 #include "record.h"
+#include "sound_scan.h"
 #include "tile_decode.h"
 #include "tile_transcode.h"
 
@@ -102,7 +104,13 @@ void try_file(ByteSpan file) {
   JpegHeader header;
   parse_header(file, limits.max_pixels, header);
   JpegReport report;
-  if (!check_jpeg(file, limits, report).ok()) {
+  JpegReport walked;
+  const bool decodes = check_jpeg_by_decoding(file, limits, report).ok();
+  require(!is_plainly_sound(file, limits, walked) ||
+              (decodes && report.warnings == 0 && walked.warnings == 0 &&
+               walked.height == report.height && walked.width == report.width),
+          "a file whose codes show it to be sound decodes without a warning");
+  if (!decodes) {
     TiledJpeg tiled;  // must take anything, whatever the check said
     tile(file, 32, limits.max_pixels, tiled);
     return;
@@ -226,6 +234,9 @@ int main(int count, char** paths) {
     return 1;
   }
   if (count > 1) return 0;
+  JpegReport walked;
+  require(is_plainly_sound({picture, sizeof picture}, limits, walked) && walked.width == 64,
+          "the codes of a sound file show it to be sound");
   LLVMFuzzerTestOneInput(picture, sizeof picture);
   for (std::size_t size = 0; size < sizeof picture; ++size) LLVMFuzzerTestOneInput(picture, size);
   for (std::size_t at = 0; at < sizeof picture; ++at) {

@@ -89,10 +89,11 @@ class Publication:
             state = replace(state, publishing=True, sequence=state.sequence + 1)
         batch: list[_Step] = []
         for step in self._steps(state):
-            if sum(size for size, _ in batch) + step[0] > _BATCH_BYTES:
-                self._run(batch)
-                batch = []
             batch.append(step)
+            if sum(size for size, _ in batch) > _BATCH_BYTES:
+                self._run(batch)
+                batch = []  # a large column is let go before the next is made
+            del step
         self._run(batch)
         return state
 
@@ -201,7 +202,9 @@ class Publication:
         tree = pages.tree(COLUMNS)
         if tree is None or pages.get(tree, key) is None:
             values, chunk_keys = make()
-            yield _put(COLUMNS, key, encode_column(name, values, pages.page_bytes), chunk_keys)
+            blob = encode_column(name, values, pages.page_bytes)
+            del values  # LMDB takes memory for the whole of what it writes
+            yield _put(COLUMNS, key, blob, chunk_keys)
 
     def _join_problems(self) -> Iterator[_Step]:
         chunks = list(PendingChunks(self._pages()).read(PROBLEMS_CHUNKS))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastload.disk import fsync_folder
 from fastload.errors import PackError
 from fastload.store.annotation_tables import FILE_BYTES, Table, annotation_tables
 from fastload.store.catalog import COLUMNS, HEADER, META, PENDING, PROBLEMS
@@ -86,6 +87,7 @@ def write_joined_columns(
         file.trim()
         lock.sync()
         partial.replace(path)
+        fsync_folder(path.parent)
     finally:
         file.close()
         lock.close()

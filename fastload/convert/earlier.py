@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -64,18 +65,25 @@ class EarlierStore:
 
     def same(self, data: bytes) -> PackedPhoto | None:
         """The photo of a file of these bytes, whatever its name was."""
-        wanted = _core.xxh3_128(data)
-        first = np.frombuffer(wanted, "<u8")[0]
-        for place in range(int(np.searchsorted(self._firsts, first)), len(self._firsts)):
-            if self._firsts[place] != first:
-                break
-            index = int(self._order[place])
-            same_size = int(self._stamps[0][index]) == len(data)
-            if same_size and self._original_hashes[index].tobytes() == wanted:
+        for index in self._indices(_core.xxh3_128(data)):
+            if int(self._stamps[0][index]) == len(data):
                 photo = self._photo(index)
                 if photo is not None:
                     return photo
         return None
+
+    def holds(self, content_hash: bytes) -> bool:
+        """Whether there is a photo of a file with this XXH3-128."""
+        return next(self._indices(content_hash), None) is not None
+
+    def _indices(self, content_hash: bytes) -> Iterator[int]:
+        first = np.frombuffer(content_hash, "<u8")[0]
+        for place in range(int(np.searchsorted(self._firsts, first)), len(self._firsts)):
+            if self._firsts[place] != first:
+                break
+            index = int(self._order[place])
+            if self._original_hashes[index].tobytes() == content_hash:
+                yield index
 
     def _photo(self, index: int) -> PackedPhoto | None:
         try:

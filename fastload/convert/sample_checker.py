@@ -33,6 +33,8 @@ class SampleChecker:
         root: the source folder to compare with, or None.
         deep: also compare all pixels with Pillow's.
         original: reads what the source has under a name; None: the file below ``root``.
+        is_known: whether the record of a photo with this content hash is a copy of one that was
+            checked before: it is not decoded again.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class SampleChecker:
         root: str | None,
         deep: bool,
         original: Callable[[str], FileBytes] | None = None,
+        is_known: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._store = store
         self._root = root
         self._deep = deep
+        self._is_known = is_known or (lambda _: False)
         for name in store.column_names:
             store.column(name)
         self._columns = {name: store.column(name) for name in _COLUMNS}
@@ -85,6 +89,15 @@ class SampleChecker:
         self, index: int, name: str, data: bytes, record: Record
     ) -> Iterator[tuple[str, str]]:
         yield from self._column_differences(index, record)
+        if not self._is_known(self._packed_hashes[index].tobytes()):
+            yield from self._picture_differences(index, data, record)
+        if self._root is not None:
+            size, packed = int(self._packed_sizes[index]), self._packed_hashes[index].tobytes()
+            yield from self._source_differences(name, size, packed)
+
+    def _picture_differences(
+        self, index: int, data: bytes, record: Record
+    ) -> Iterator[tuple[str, str]]:
         pixels = None
         try:
             pixels = open_picture(record, data)
@@ -97,9 +110,6 @@ class SampleChecker:
             yield "size", f"sample {index} decodes to {found}"
         if record.codec is not Codec.RAW:
             yield from self._restore_differences(index, record, pixels)
-        if self._root is not None:
-            size, packed = int(self._packed_sizes[index]), self._packed_hashes[index].tobytes()
-            yield from self._source_differences(name, size, packed)
 
     def _restore_differences(
         self, index: int, record: Record, pixels: Image.Image | None

@@ -136,9 +136,14 @@ class ShardJob:
             note(finding)
         return MadeShard(_read_done(target.path) or self._checked(target.path, progress))
 
+    def _is_known(self, content_hash: bytes) -> bool:
+        return any(store.holds(content_hash) for store in self.earlier)
+
     def _checked(self, path: Path, progress: Progress) -> Shard:
         """Verify a shard, and note that it is done."""
-        report = verify(path, workers=self.options.workers, progress=progress)
+        report = verify(
+            path, is_known=self._is_known, workers=self.options.workers, progress=progress
+        )
         if report.differences_count:
             kind, group = next(iter(report.tally.groups(Severity.PROBLEM).items()))
             path.unlink()  # so that the next run makes it again

@@ -69,6 +69,7 @@ def verify(
     source: str | os.PathLike[str] | None = None,
     *,
     deep: bool = False,
+    is_known: Callable[[bytes], bool] | None = None,
     workers: int = 0,
     progress: Progress | None = None,
     on_finding: Callable[[Finding], None] | None = None,
@@ -83,6 +84,8 @@ def verify(
         store: the store's file.
         source: the folder or file it was packed from; photos in it that the store lacks are named.
         deep: also compare all pixels with what Pillow decodes from the original file's bytes.
+        is_known: whether the photo of a file with this XXH3-128 was checked before, in another
+            store that it was copied from: its record's checksum is compared, and it is not decoded.
         workers: threads; 0: as many as there are cores.
         progress: shown how far it is.
         on_finding: called with each difference.
@@ -102,7 +105,8 @@ def verify(
                 root = listed.root
             except SourceError as error:
                 note(Finding("", Severity.PROBLEM, "source-missing", str(error)))
-        checker = SampleChecker(opened, root, deep, None if listed is None else listed.original)
+        original = None if listed is None else listed.original
+        checker = SampleChecker(opened, root, deep, original, is_known)
         count = workers or available_cores()
         shown = progress or Silent()
         shown.start("verifying", len(opened))

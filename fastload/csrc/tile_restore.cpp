@@ -50,7 +50,7 @@ Status untile(ByteSpan head_bytes, ByteSpan entropy, ByteSpan source_header,
 
   file.assign(source_header.data, source_header.end());
   file.reserve(source_header.size + entropy.size + entropy.size / 8 + source_trailer.size);
-  std::vector<std::uint8_t> stretch;
+  std::vector<std::uint8_t> stretch(entropy.size);  // mostly enough
   BitWriter writer(stretch);
   const auto end_stretch = [&] {
     const std::size_t size = writer.flush();

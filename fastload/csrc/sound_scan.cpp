@@ -1,5 +1,6 @@
 #include "sound_scan.h"
 
+#include <limits>
 #include <memory>
 
 #include "scan.h"
@@ -21,6 +22,13 @@ struct Skipping {
   void entry(std::uint32_t, SkipRuns::Entry, int) {}
   bool symbol(int, std::uint32_t, int) { return true; }
 };
+
+// Whether DC values could grow beyond an int, which libjpeg does not expect: only a picture of some
+// 67 megapixels has blocks enough for that.
+bool dc_can_overflow(const Frame& frame, std::int64_t mcus) {
+  constexpr int most_a_block = (1 << max_dc_size) - 1;
+  return mcus * frame.max_h * frame.max_v > std::numeric_limits<int>::max() / most_a_block;
+}
 
 // The blocks of an MCU: which tables each is read with.
 class BlockSkipper {
@@ -80,11 +88,13 @@ bool is_plainly_sound(ByteSpan file, const JpegLimits& limits, JpegReport& repor
   WholeScan whole;
   if (limits.max_scans < 1 || !read_whole_scan(file, limits.max_pixels, whole).ok()) return false;
   const Frame& frame = whole.header.frame;
-  if (whole.header.odd_application || !ids_differ(frame)) return false;
+  const std::int64_t mcus = std::int64_t{frame.mcu_columns()} * frame.mcu_rows();
+  if (whole.header.odd_application || !ids_differ(frame) || dc_can_overflow(frame, mcus)) {
+    return false;
+  }
   const BlockSkipper skipper(whole.header);
   StretchReader reader(whole);
   bool restarted = false;
-  const std::int64_t mcus = std::int64_t{frame.mcu_columns()} * frame.mcu_rows();
   for (std::int64_t i = 0; i < mcus; ++i) {
     if (!reader.advance(restarted) || !skipper.mcu(reader.bits())) return false;
   }

@@ -102,6 +102,8 @@ class StoreWriter:
     def _refuse_existing(self) -> None:
         if self.path.is_dir():
             raise PackError(f"{self.path}: expected a file to write, found a folder")
+        if self.path.exists() and not self.path.is_file():  # /dev/null is not to be replaced
+            raise PackError(f"{self.path}: expected a file to write, found a device or a FIFO")
         if not self._overwrite and os.path.lexists(self.path):
             raise PackError(
                 f"{self.path}: exists already; choose another name, or ask for overwriting"

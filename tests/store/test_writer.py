@@ -315,6 +315,13 @@ def test_a_partial_file_is_refused_or_thrown_away_on_request(path: Path) -> None
         assert (len(store), store.header.source) == (3, "/other")
 
 
+def test_what_is_no_file_is_never_replaced(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(PackError, match="found a device or a FIFO"):
+        StoreWriter(path, HEADER, overwrite=True)
+    assert path.is_fifo()
+
+
 def test_a_store_that_exists_is_replaced_only_on_request_and_only_at_the_end(path: Path) -> None:
     pack(path, make_samples(5))
     with pytest.raises(PackError, match="exists already"):

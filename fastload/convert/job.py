@@ -27,13 +27,14 @@ from fastload.store import Problem, StoreWriter
 
 __all__ = ["PackJob", "photo_packer", "problem_of"]
 
-# A group is lost when packing is killed, and costs an fsync when it is committed.
-GROUP_BYTES = 32 << 20
+# A group is lost when packing is killed, and costs an fsync when it is committed. Small ones leave
+# less to be written when all photos are checked, and take memory that LMDB has had before.
+GROUP_BYTES = 16 << 20
 GROUP_SECONDS = 2.0
 # Files read and records made that wait for their turn.
 HELD_BYTES = 256 << 20
 # Work goes on while a group is committed: a few hundred photos a core pass in that time.
-WINDOW_A_WORKER = 256
+WINDOW_A_WORKER = 128
 
 Outcome = tuple[FileBytes, PackedPhoto, Labelled | None] | Finding
 

@@ -23,8 +23,8 @@ _DATABASES = (RECORDS, COLUMNS, META, PENDING)
 FILES_CHUNK = b"files.bytes/0000000000000000"
 #: Beyond the payload: trees, free list, and the pages that copy-on-write keeps for a commit.
 _SLACK_BYTES = 16 << 20
-#: A little below the size from which glibc's malloc learns nothing any more.
-_LEARNT_BYTES = 31 << 20
+#: Twice as much is kept: more than one commit of a packing takes.
+_KEPT_HALF_BYTES = 10 << 20
 
 
 class Transaction:
@@ -182,4 +182,4 @@ def _keep_freed_memory() -> None:
     anew, page by page, takes longer than all else that a commit does. So a large block comes and
     goes here, of which no page is touched.
     """
-    bytes(_LEARNT_BYTES)
+    bytes(_KEPT_HALF_BYTES)

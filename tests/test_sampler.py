@@ -9,15 +9,13 @@ import pytest
 import torch
 
 from fastload import LMDBDataset, ShardShuffle
-from fastload.convert import PackOptions
-from fastload.convert.shard_packer import pack_shards
-from fastload.convert.shares import Sharding
+from fastload.convert import Sharding, pack
 
 
 @pytest.fixture(scope="module")
 def dataset(photo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> LMDBDataset:
     path = tmp_path_factory.mktemp("sampled") / "set"
-    pack_shards(photo_folder, path, Sharding(shards=6, deal=True), PackOptions(workers=2))
+    pack(photo_folder, path, sharding=Sharding(shards=6, deal=True), workers=2)
     return LMDBDataset(path)
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastload.convert.shard_packer import pack_shards
-from fastload.convert.shares import Sharding
+from fastload.convert import Sharding, pack
 from fastload.errors import MissingLibraryError
 from fastload.store import Store
 from fastload.store.manifest import parse_manifest
@@ -24,7 +23,7 @@ def test_ray_makes_the_same_shards_whatever_is_killed(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     source = image_folder(tmp_path / "src", classes=2, photos=5)
     (source / "class_0" / "bad.jpg").write_bytes(b"no photo")
-    pack_shards(source, tmp_path / "local", Sharding(shards=3, deal=True))
+    pack(source, tmp_path / "local", sharding=Sharding(shards=3, deal=True))
     code = "import sys; from support.ray_shards import main, Path; main(Path(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=180,
@@ -36,12 +35,11 @@ def test_ray_makes_the_same_shards_whatever_is_killed(tmp_path: Path) -> None:
     assert (found["photos"], found["findings"]) == (10, ["class_0/bad.jpg"])
     assert "photo_000.jpg has changed" in found["refused"]
     assert found["left"]
-    hashes = [
-        parse_manifest((tmp_path / name / "manifest.json").read_bytes(), "").content_hash
-        for name in ("set", "local")
-    ]
-    assert hashes[0] == hashes[1]
-    assert content_hash(tmp_path / "set") == content_hash(tmp_path / "local")
+    local = (tmp_path / "local" / "manifest.json").read_bytes()
+    assert found["content"] == parse_manifest(local, "").content_hash
+    changes = {name: count for name, count in found["changes"].items() if count}
+    assert (changes, found["kept"]) == ({"changed": 1, "unchanged": 9}, 1)
+    assert content_hash(tmp_path / "set") == content_hash(tmp_path / "one.lmdb")
 
 
 def test_without_ray_the_message_says_how_to_get_it(
@@ -50,6 +48,6 @@ def test_without_ray_the_message_says_how_to_get_it(
     source = image_folder(tmp_path / "src", classes=1, photos=2)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingLibraryError, match=r"pip install 'fastload\[ray\]'"):
-        pack_shards(source, tmp_path / "set", Sharding(shards=2), engine="ray")
-    pack_shards(source, tmp_path / "set", Sharding(shards=2))
+        pack(source, tmp_path / "set", sharding=Sharding(shards=2), engine="ray")
+    pack(source, tmp_path / "set", sharding=Sharding(shards=2))
     assert len(Store(tmp_path / "set")) == 2

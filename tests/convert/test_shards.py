@@ -14,13 +14,12 @@ from fastload.convert import (
     Finding,
     PackOptions,
     ProblemsFoundError,
+    Sharding,
     inspect,
     pack,
     unpack,
     verify,
 )
-from fastload.convert.shard_packer import pack_shards
-from fastload.convert.shares import Sharding
 from fastload.errors import PackError, RecordError, ResumeError, SourceError, StoreFormatError
 from fastload.store import Store, partial_path
 from fastload.store.manifest import parse_manifest
@@ -43,7 +42,7 @@ def source(tmp_path: Path) -> Path:
 def shards(source: Path, out: Path, **how: object) -> None:
     options = {name: how.pop(name) for name in ("progress", "on_finding") if name in how}
     sharding = Sharding(**({"shards": 3} | how))  # type: ignore[arg-type]
-    pack_shards(source, out, sharding, TWO, **options)  # type: ignore[arg-type]
+    pack(source, out, TWO, sharding=sharding, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("deal", [False, True])
@@ -130,7 +129,7 @@ def test_a_source_or_a_command_that_changed_is_noticed(source: Path, tmp_path: P
     os.utime(source / "class_0" / "photo_001.jpg")
     with pytest.raises(ResumeError, match=r"photo_001\.jpg has changed"):
         shards(source, out)
-    pack_shards(source, out, Sharding(shards=2), PackOptions(restart=True))
+    pack(source, out, sharding=Sharding(shards=2), restart=True)
     with Store(out) as store:
         assert len(store) == 12
 
@@ -141,7 +140,7 @@ def test_what_is_there_is_only_replaced_when_asked(source: Path, tmp_path: Path)
     with pytest.raises(PackError, match="--overwrite"):
         shards(source, out)
     write_photo(source / "class_0" / "new.jpg")
-    pack_shards(source, out, Sharding(shards=2), PackOptions(overwrite=True))
+    pack(source, out, sharding=Sharding(shards=2), overwrite=True)
     with Store(out) as store:
         assert len(store) == 14
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "src"]
@@ -149,7 +148,7 @@ def test_what_is_there_is_only_replaced_when_asked(source: Path, tmp_path: Path)
     (tmp_path / "mine" / "letter.txt").touch()
     for wrong in (tmp_path / "mine", tmp_path / "mine" / "letter.txt", tmp_path / "none" / "x"):
         with pytest.raises(PackError):
-            pack_shards(source, wrong, Sharding(shards=2), PackOptions(overwrite=True))
+            pack(source, wrong, sharding=Sharding(shards=2), overwrite=True)
     with pytest.raises(SourceError, match="inside the source"):
         shards(source, source / "set")
 
@@ -158,7 +157,7 @@ def test_strict_publishes_nothing(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
     for _ in range(2):  # also where all shards are done
         with pytest.raises(ProblemsFoundError):
-            pack_shards(source, out, Sharding(shards=2), PackOptions(strict=True))
+            pack(source, out, sharding=Sharding(shards=2), strict=True)
         assert not out.exists()
     shards(source, out, shards=2)
 
@@ -173,7 +172,7 @@ def test_it_pickles_as_its_path(packed: Path, source: Path) -> None:
     store = Store(packed)
     data = pickle.dumps(store)
     assert list(pickle.loads(data).names) == list(store.names)
-    pack_shards(source, packed, Sharding(shards=2), PackOptions(overwrite=True))
+    pack(source, packed, sharding=Sharding(shards=2), overwrite=True)
     with pytest.raises(StoreFormatError, match="replaced meanwhile"):
         pickle.loads(data)
 

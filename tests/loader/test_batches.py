@@ -162,9 +162,7 @@ def reversed_stores(
     photo_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """The photos under other names, which turn their order round: a store, and one of shards."""
-    from fastload.convert import PackOptions, pack
-    from fastload.convert.shard_packer import pack_shards
-    from fastload.convert.shares import Sharding
+    from fastload.convert import PackOptions, Sharding, pack
 
     root = tmp_path_factory.mktemp("reversed")
     for number, path in enumerate(sorted(photo_folder.rglob("*.*"))):
@@ -173,7 +171,7 @@ def reversed_stores(
         link.symlink_to(path)
     options = PackOptions(follow_links=True, workers=2)
     pack(root / "files", root / "one.lmdb", options)
-    pack_shards(root / "files", root / "shards", Sharding(shards=3), options)
+    pack(root / "files", root / "shards", options, sharding=Sharding(shards=3))
     return {"files": root / "files", "store": root / "one.lmdb", "shards": root / "shards"}
 
 

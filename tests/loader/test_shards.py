@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from fastload import DataLoader, LMDBDataset, ShardShuffle
-from fastload.convert import PackOptions
-from fastload.convert.shard_packer import pack_shards
-from fastload.convert.shares import Sharding
+from fastload.convert import Sharding, pack
 from fastload.errors import StoreError
 from support.http_folder import http_folder
 from support.loaders import RANDOM, STILL, assert_same, damage_record, epoch, halved
@@ -22,7 +20,7 @@ def sharded(
 ) -> Path:
     path = tmp_path_factory.mktemp("shards") / "set"
     sharding = Sharding(shards=4, deal=request.param == "dealt")
-    pack_shards(photo_folder, path, sharding, PackOptions(workers=2))
+    pack(photo_folder, path, sharding=sharding, workers=2)
     return path
 
 

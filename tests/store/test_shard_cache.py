@@ -19,9 +19,7 @@ pytest.importorskip("fsspec")
 pytest.importorskip("aiohttp")
 pytest.importorskip("tenacity")
 
-from fastload.convert import PackOptions
-from fastload.convert.shard_packer import pack_shards
-from fastload.convert.shares import Sharding
+from fastload.convert import Sharding, pack
 from fastload.errors import NoSpaceError, StoreError, StoreFormatError
 from fastload.store import Store
 from fastload.store.manifest import Manifest, parse_manifest
@@ -36,7 +34,7 @@ SHARDS = 4
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("remote")
     image_folder(root / "src", classes=2, photos=6)
-    pack_shards(root / "src", root / "set", Sharding(shards=SHARDS), PackOptions(workers=2))
+    pack(root / "src", root / "set", sharding=Sharding(shards=SHARDS), workers=2)
     return root / "set"
 
 

@@ -8,15 +8,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from fastload.convert import job, ray_engine
+from fastload.convert import job, pack, ray_engine
 from fastload.convert.findings import Finding
-from fastload.convert.options import PackOptions
 from fastload.convert.ray_engine import pack_share
 from fastload.convert.shard_job import MadeShard
-from fastload.convert.shard_packer import pack_shards
 from fastload.convert.shares import Sharding, Share
 from fastload.errors import ResumeError
 from fastload.store import StoreWriter
+from fastload.store.manifest import parse_manifest
+from support.trees import write_photo
 
 
 def pack_share_killed_once(order: Any, share: Share) -> tuple[MadeShard, list[Finding]]:
@@ -36,16 +36,15 @@ def pack_share_killed_once(order: Any, share: Share) -> tuple[MadeShard, list[Fi
 
 
 def main(root: Path) -> None:
-    """Pack ``src`` of a folder into ``set``; then again, with a photo changed. Prints JSON."""
+    """Pack ``src`` of a folder into ``set``; again, with a photo changed; update. Prints JSON."""
     import ray
 
     source, sharding = root / "src", Sharding(shards=3, deal=True)
     ray_engine.pack_share = pack_share_killed_once
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     found: list[Finding] = []
-    summary = pack_shards(
-        source, root / "set", sharding, PackOptions(), engine="ray", on_finding=found.append
-    )
+    how = {"sharding": sharding, "engine": "ray", "dedupe": "exact"}
+    summary = pack(source, root / "set", on_finding=found.append, **how)  # type: ignore[arg-type]
     (source / "class_0" / "photo_000.jpg").touch()
     refused = ""
     (root / "set").rename(root / "again.partial")
@@ -53,12 +52,22 @@ def main(root: Path) -> None:
     text = manifest.read_bytes()
     manifest.unlink()
     try:
-        pack_shards(source, root / "again", sharding, PackOptions(), engine="ray")
+        pack(source, root / "again", **how)  # type: ignore[arg-type]
     except ResumeError as error:  # what a task refuses comes out as what it is
         refused = str(error)
     manifest.write_bytes(text)
     (root / "again.partial").rename(root / "set")
+    (source / "class_1" / "again.jpg").write_bytes(
+        (source / "class_0" / "photo_000.jpg").read_bytes()
+    )
+    write_photo(source / "class_1" / "photo_003.jpg", seed=70)
+    updated = pack(source, root / "set", update=True, dedupe="exact", engine="ray")
+    pack(source, root / "one.lmdb", dedupe="exact")
+    assert updated.changes is not None
     result = {
+        "changes": updated.changes.as_json(),
+        "kept": updated.kept_shards,
+        "content": parse_manifest(text, "").content_hash,
         "photos": summary.contents.photos,
         "findings": [finding.name for finding in found],
         "refused": refused,

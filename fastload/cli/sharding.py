@@ -45,8 +45,8 @@ def sharding_options(command: F) -> F:
     for option in reversed((
         click.option(
             "--shards", type=click.IntRange(1), metavar="N",
-            help="Make OUT a folder of N stores that opens as one. With --update, without this or "
-            "--shard-bytes: as it is divided already.",
+            help="Make OUT a folder of N stores that opens as one. With --update and neither this "
+            "nor --shard-bytes, a folder stays divided as it is.",
         ),
         click.option(
             "--shard-bytes", type=ByteSize(),

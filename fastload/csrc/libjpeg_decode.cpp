@@ -9,6 +9,7 @@
 #include <jpeglib.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "markers.h"
@@ -17,12 +18,21 @@
 namespace fastload {
 namespace {
 
+// libjpeg's texts by their code: jerror.h is made to be included for them, too.
+#define JCOPYRIGHT_SHORT ""  // of two messages that are never given
+#define JVERSION ""
+constexpr const char* messages[] = {
+#define JMESSAGE(code, text) text,
+#include <jerror.h>
+};
+
 // Note [libjpeg error handling]
 // libjpeg reports errors by calling error_exit, which must not return; here it jumps back to
 // the setjmp in guarded(). A jump across a frame skips the destructors in it, so everything
 // between setjmp and longjmp works on the plain structs below, and rows that are needed on
 // the way come from libjpeg's own pools, which jpeg_destroy_decompress frees. The message
-// stays in a fixed buffer until the jump has landed.
+// stays in a fixed buffer until the jump has landed. No call is left to jpeg_std_error, whose
+// functions print: Debian's archive has them in the one object that no shared library can take.
 // test_hostile.py feeds it every kind of damage, also under sanitizers.
 struct Session {
   jpeg_decompress_struct decompressor;
@@ -38,9 +48,21 @@ struct Session {
 
 Session& session_of(j_common_ptr common) { return *static_cast<Session*>(common->client_data); }
 
+void format_message(j_common_ptr common, char* buffer) {
+  const jpeg_error_mgr& errors = *common->err;
+  const auto code = static_cast<std::size_t>(errors.msg_code);
+  const char* text = messages[code < std::size(messages) ? code : 0];
+  if (std::strstr(text, "%s") != nullptr) {
+    std::snprintf(buffer, JMSG_LENGTH_MAX, text, errors.msg_parm.s);
+  } else {
+    const int* i = errors.msg_parm.i;
+    std::snprintf(buffer, JMSG_LENGTH_MAX, text, i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7]);
+  }
+}
+
 void jump_out(j_common_ptr common) {
   Session& session = session_of(common);
-  common->err->format_message(common, session.message);
+  format_message(common, session.message);
   std::longjmp(session.landing, 1);
 }
 
@@ -49,6 +71,11 @@ void count_warning(j_common_ptr common, int level) {
 }
 
 void no_output(j_common_ptr) {}
+
+void forget_warnings(j_common_ptr common) {
+  common->err->num_warnings = 0;
+  common->err->msg_code = 0;
+}
 
 void no_operation(j_decompress_ptr) {}
 
@@ -78,10 +105,12 @@ void check_scans(j_common_ptr common) {
 void open(Session& session, ByteSpan file, const JpegLimits& limits) {
   std::memset(&session, 0, sizeof session);
   jpeg_decompress_struct& d = session.decompressor;
-  d.err = jpeg_std_error(&session.errors);
+  d.err = &session.errors;
   session.errors.error_exit = jump_out;
   session.errors.emit_message = count_warning;
   session.errors.output_message = no_output;
+  session.errors.format_message = format_message;
+  session.errors.reset_error_mgr = forget_warnings;
   session.max_scans = limits.max_scans;
   session.progress.progress_monitor = check_scans;
   session.source.init_source = no_operation;

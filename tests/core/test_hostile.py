@@ -54,7 +54,7 @@ for path in sys.argv[2:]:
         "tile": lambda: jpeg.tile(data),
         "decode": lambda: pixels.decode(record, (size[0] - 1, 0, 1, size[1])),
     }.items():
-        start = time.monotonic()
+        start = time.process_time()
         try:
             call()
             outcome = "ok"
@@ -62,7 +62,7 @@ for path in sys.argv[2:]:
             outcome = type(error).__name__
         except MemoryError:
             outcome = "MemoryError"
-        print(json.dumps([path, name, outcome, time.monotonic() - start]), flush=True)
+        print(json.dumps([path, name, outcome, time.process_time() - start]), flush=True)
 """
 
 

@@ -9,9 +9,10 @@ asked for, a photo is kept as something else: reduced and encoded anew, or as it
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -33,6 +34,10 @@ T = TypeVar("T")
 # Pillow runs another program (Ghostscript) to draw these: a data set must not start programs.
 _REFUSED_FORMATS = frozenset({"EPS", "WMF"})
 _ORIENTATION_TAG = 0x0112
+# Image.open tries these first, in this order, and then loads all others, which takes a while and
+# must not be done by several threads.
+_COMMON_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PPM", "PNG")
+_plugins_lock = threading.Lock()
 # Coefficients (2 bytes, 3 components), their copy in tile order, and output, seen at the peak.
 _DECODE_BYTES_A_PIXEL = 16
 
@@ -98,10 +103,7 @@ class PhotoPacker:
         self._quality = quality
         self._raw = raw
         self._budget = decode_budget
-        # Loads Pillow's plugins once, here, rather than in several threads; the common ones first,
-        # as Image.open does: else it would try some others on each JPEG.
-        Image.preinit()
-        Image.init()
+        Image.preinit()  # loads Pillow's common plugins here, rather than in several threads
 
     def pack(self, data: bytes) -> PackedPhoto:
         """The record of the photo in the file ``data``.
@@ -225,7 +227,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _open(data: bytes) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data))
+        image = _identified(data)
     except UnidentifiedImageError:
         found = format_by_bytes(data[:SNIFF_BYTES])
         seems = f"; by its first bytes it seems to be {found}" if found else ""
@@ -241,6 +243,15 @@ def _open(data: bytes) -> Image.Image:
             "not-an-image", f"{image.format}: Pillow would start a program to draw it"
         )
     return image
+
+
+def _identified(data: bytes) -> Image.Image:
+    """What ``Image.open`` gives."""
+    with suppress(UnidentifiedImageError):
+        return Image.open(io.BytesIO(data), formats=_COMMON_FORMATS)
+    with _plugins_lock:
+        Image.init()
+    return Image.open(io.BytesIO(data))
 
 
 def _guarded(call: Callable[[], T], fallback: T | None = None) -> T:

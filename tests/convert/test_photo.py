@@ -115,6 +115,19 @@ def test_every_mode_is_packed(format_name: str, mode: str) -> None:
     assert photo.record.gray == (mode in ("1", "L"))
 
 
+def test_rare_plugins_are_loaded_only_for_files_that_need_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loads: list[bool] = []
+    init = Image.init
+    monkeypatch.setattr(Image, "init", lambda: loads.append(init()))
+    for format_name in ("JPEG", "PNG", "BMP", "GIF", "PPM"):
+        assert check(image_bytes(format_name), format_name) is not None
+    assert not loads
+    assert PACKER.pack(image_bytes("TIFF")).format == "TIFF"
+    assert loads
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_kept_and_not_applied(orientation: int) -> None:
     jpeg = check(with_orientation(image_bytes("JPEG"), orientation), "JPEG")

@@ -79,7 +79,10 @@ def sharding_of(
     """
     if shards is None and shard_bytes is None:
         if deal or (engine != ENGINES[0] and not update):
-            raise click.UsageError("--deal, --engine: they are about --shards or --shard-bytes")
+            raise click.UsageError(
+                "--deal, --engine: expected them with --shards or --shard-bytes, since one file is "
+                "not divided"
+            )
         return None
     if shards is not None and shard_bytes is not None:
         raise click.UsageError("--shards, --shard-bytes: either says how many there are; choose")

@@ -98,7 +98,7 @@ def pack(
         if split_stores and sharded:  # each target's folder is looked at below
             check_place(path, place)
         else:
-            check_target(place, path, overwrite=replaces, sharded=sharded)
+            check_target(place, destination, overwrite=replaces, sharded=sharded)
 
     check(source)
     opened: Source = options.open_source(source)

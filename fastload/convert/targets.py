@@ -78,6 +78,11 @@ def check_target(
     if path.is_file() and any(os.path.isfile(f) and os.path.samefile(f, path) for f in files):
         raise SourceError(f"{path}: is the source itself; choose another name")
     check_place(path, source)
+    if not sharded and os.fsdecode(destination).endswith("/") and not path.is_dir():
+        raise PackError(
+            f"{os.fsdecode(destination)}: expected a file's name for the store, found one that "
+            "ends in a slash; leave that out, or ask for shards with --shards or --shard-bytes"
+        )
     _check_kind(path, sharded)
     if _is_taken(path) and not overwrite:
         raise exists_error(path, or_update=True)

@@ -298,6 +298,8 @@ def test_what_cannot_be_is_said(source: Path, tmp_path: Path) -> None:
     with pytest.raises(PackError, match=r"engine 'ray'.*--shards"):
         pack(source, out, engine="ray")
     pack(source, out, sharding=THREE)
+    with pytest.raises(PackError, match="ends in a slash"):
+        update(source, f"{tmp_path}/none/")  # type: ignore[arg-type]
     with pytest.raises(PackError, match="sharded store, which --update keeps in shards"):
         pack(source, out)
     with pytest.raises(PackError, match=r"max_side.*--overwrite"):

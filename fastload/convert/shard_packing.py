@@ -15,13 +15,19 @@ from fastload.convert.packing import Packing
 from fastload.convert.progress import Progress
 from fastload.convert.shard_job import MadeShard, ShardJob
 from fastload.convert.shard_names import LOCK, columns_name, is_ours, next_generation
-from fastload.convert.shard_publisher import join_shards, publish_folder, tidy_folder
+from fastload.convert.shard_publisher import (
+    are_there,
+    join_shards,
+    publish_folder,
+    read_manifest,
+    tidy_folder,
+)
 from fastload.convert.shares import Sharding, Share, plan_as_before, plan_shares
 from fastload.convert.targets import Target
 from fastload.disk import disk_errors, fsync_folder
 from fastload.errors import PackError
 from fastload.store import Store, partial_path
-from fastload.store.manifest import MANIFEST_NAME, parse_manifest, write_manifest
+from fastload.store.manifest import MANIFEST_NAME, write_manifest
 from fastload.store.partial import LockedFile
 from fastload.store.shards import ShardedStore
 
@@ -78,7 +84,7 @@ class ShardPacking(Packing):
         self._take_lock()
         if options.restart:
             self._clear()
-        if (self._folder / MANIFEST_NAME).exists():  # an earlier run was publishing
+        if self._was_publishing():
             if not options.update:
                 self._check_begun()
             self._publish_folder()
@@ -112,23 +118,27 @@ class ShardPacking(Packing):
                 if file.name == MANIFEST_NAME or (is_ours(file.name) and file.name != LOCK):
                     file.unlink()
 
+    def _was_publishing(self) -> bool:
+        """Whether an earlier run had all ready; forgets it where anything has gone since."""
+        path = self._folder / MANIFEST_NAME
+        if not path.exists():
+            return False
+        if are_there(read_manifest(self._folder), self._folder, self.target.path):
+            return True
+        with disk_errors(path):
+            path.unlink()
+        return False
+
     def _check_begun(self) -> None:
         """Refuses to publish what another command has made."""
-        data = (self._folder / MANIFEST_NAME).read_bytes()
-        manifest = parse_manifest(data, str(self._folder / MANIFEST_NAME))
-        columns = self._folder / manifest.columns.name
+        columns = self._folder / read_manifest(self._folder).columns.name
         if columns.exists():  # or it was moved, by a command that was not refused
             with Store(columns) as store:
                 check_header(store, self._header)
 
     def _is_whole(self, store: Store) -> bool:
         """Whether all shards are there, in full length; an update makes those that are not."""
-        if not isinstance(store, ShardedStore):
-            return True
-        folder, shards = self.target.path, store.manifest.shards
-        paths = [folder / shard.name for shard in shards]
-        sizes = [path.stat().st_size if path.exists() else -1 for path in paths]
-        return sizes == [shard.bytes for shard in shards]
+        return not isinstance(store, ShardedStore) or are_there(store.manifest, self.target.path)
 
     @property
     def committed_count(self) -> int:

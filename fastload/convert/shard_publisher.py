@@ -29,7 +29,7 @@ from fastload.store.manifest import (
     parse_manifest,
 )
 
-__all__ = ["join_shards", "publish_folder", "tidy_folder"]
+__all__ = ["are_there", "join_shards", "publish_folder", "read_manifest", "tidy_folder"]
 
 
 def join_shards(
@@ -109,7 +109,7 @@ def publish_folder(folder: Path, path: Path) -> None:
         fsync_folder(path.parent)
         tidy_folder(path)
         return
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     for file in (manifest.columns, *manifest.shards):
         if (folder / file.name).exists():  # or it is one of the old store's, or was moved before
             os.rename(folder / file.name, path / file.name)
@@ -123,13 +123,26 @@ def publish_folder(folder: Path, path: Path) -> None:
 
 def tidy_folder(path: Path) -> None:
     """Delete what packing has left in a sharded store's folder that is none of it."""
-    manifest = _manifest(path)
+    manifest = read_manifest(path)
     kept = {manifest.columns.name, *(shard.name for shard in manifest.shards)}
     for file in sorted(path.iterdir()):
         if is_ours(file.name) and file.name not in kept:
             file.unlink()
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest that is in a folder; raises StoreFormatError where it is damaged."""
     path = folder / MANIFEST_NAME
     return parse_manifest(path.read_bytes(), str(path))
+
+
+def are_there(manifest: Manifest, *folders: Path) -> bool:
+    """Whether each file that a manifest names is in one of the folders, in full length."""
+    return all(
+        any(_size(folder / file.name) == file.bytes for folder in folders)
+        for file in (manifest.columns, *manifest.shards)
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1

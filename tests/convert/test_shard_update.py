@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fastload.convert import Finding, Summary, pack, shard_publisher, verify
+from fastload.convert import Finding, Summary, pack, shard_packing, shard_publisher, verify
 from fastload.convert.changes import Changes
 from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.convert.shares import Sharding
@@ -231,6 +232,22 @@ def test_interrupted_while_publishing_there_is_the_old_store_or_the_new_one(
     assert set(seen[:-1]) == {old}
     assert pack(source, out, sharding=TWO, **{command: True}).contents.photos == 12
     assert_fresh(source, out, TWO)
+
+
+def test_what_was_ready_is_not_published_without_the_shards_that_it_would_keep(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "set"
+    pack(source, out, sharding=THREE)
+    change(source)
+    with monkeypatch.context() as patch:
+        patch.setattr(shard_packing, "publish_folder", lambda *_: StopAfter(0).advance(1, 1))
+        with pytest.raises(KeyboardInterrupt):
+            update(source, out)
+    assert (partial_path(out) / "manifest.json").exists()
+    shutil.rmtree(out)
+    pack(source, out, sharding=THREE)
+    assert_fresh(source, out, THREE)
 
 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(source: Path, tmp_path: Path) -> None:

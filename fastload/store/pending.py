@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastload.errors import StoreFormatError
 from fastload.store.catalog import PENDING
-from fastload.store.columns import ColumnSpec
+from fastload.store.columns import MAX_COLUMN_BYTES, ColumnSpec
 from fastload.store.header import SEAL_BYTES, seal, unseal
 from fastload.store.lmdb_file import Extent, LmdbFile
 from fastload.store.lmdb_walk import items
@@ -55,10 +55,10 @@ def _decode_chunk(key: bytes, value: bytes) -> bytes:
     try:
         (size,) = _SIZE.unpack_from(data)
         inflater = zlib.decompressobj()
-        plain = inflater.decompress(data[_SIZE.size :], size + 1)
+        plain = inflater.decompress(data[_SIZE.size :], min(size, MAX_COLUMN_BYTES) + 1)
         if inflater.eof and len(plain) == size:
             return plain
-    except (struct.error, zlib.error, OverflowError):
+    except (struct.error, zlib.error):
         pass
     raise StoreFormatError(f"{where}: damaged compressed data")
 

@@ -92,6 +92,8 @@ class ShardJob:
             filling.writer.publish()
         finally:
             filling.close()
+        if not filling.listed:  # an earlier run was publishing it: the source may be another now
+            return self._done_before(target, note, shown) or self.make(share, note, progress)
         return MadeShard(self._checked(path, shown), filling.photos, filling.source_bytes)
 
     def _as_before(
@@ -119,15 +121,15 @@ class ShardJob:
     def _done_before(
         self, target: Target, note: Callable[[Finding], None], progress: Progress
     ) -> MadeShard | None:
-        """The shard that an earlier run of this packing has made, where it fits."""
+        """The shard that an earlier run of this packing has made, where it fits; else it goes."""
         if not target.path.exists():
             return None
         try:
             with Store(target.path) as store:
                 header = target.header(self.options)
                 findings = check_current(store, header, target.source, self.options)
-        except ResumeError:
-            if not self.earlier:
+        except (ResumeError, StoreFormatError) as error:
+            if isinstance(error, ResumeError) and not self.earlier:
                 raise
             with disk_errors(target.path):
                 target.path.unlink()

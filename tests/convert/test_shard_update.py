@@ -16,6 +16,7 @@ from fastload.convert.shares import Sharding
 from fastload.errors import PackError, SourceError, StoreFormatError
 from fastload.store import Store, partial_path
 from fastload.store.manifest import Manifest, parse_manifest
+from fastload.store.publish import Publication
 from support.disks import memory_folder
 from support.interrupt import StopAfter
 from support.trees import content_hash, image_folder, snapshot, write_photo
@@ -232,6 +233,21 @@ def test_interrupted_while_publishing_there_is_the_old_store_or_the_new_one(
     assert set(seen[:-1]) == {old}
     assert pack(source, out, sharding=TWO, **{command: True}).contents.photos == 12
     assert_fresh(source, out, TWO)
+
+
+def test_a_shard_that_was_being_published_is_compared_with_the_source(
+    source: Path, tmp_path: Path, packed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, photo = tmp_path / "set", source / "class_0" / "photo_001.jpg"
+    pack(source, out, sharding=THREE)
+    write_photo(photo, 50, 60, seed=90)
+    with monkeypatch.context() as patch:
+        patch.setattr(Publication, "rename", lambda *_: StopAfter(0).advance(1, 1))
+        with pytest.raises(KeyboardInterrupt):
+            update(source, out)
+    write_photo(photo, 51, 61, seed=91)
+    update(source, out)
+    assert_fresh(source, out)
 
 
 def test_what_was_ready_is_not_published_without_the_shards_that_it_would_keep(

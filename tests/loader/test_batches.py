@@ -21,7 +21,7 @@ from torch.utils.data import (
 from torchvision import transforms
 
 from fastload import DataLoader, LMDBDataset, RecordError
-from support.loaders import STILL, assert_same, damage_record, epoch, torch_epoch
+from support.loaders import STILL, UNORDERED, assert_same, damage_record, epoch, torch_epoch
 
 pytestmark = [pytest.mark.pillow, pytest.mark.exact_pillow]
 
@@ -80,7 +80,7 @@ def test_batches_are_torchs(dataset, folder, options, workers):
         {"num_workers": 1, "prefetch_factor": 1},
         {"num_workers": 2, "prefetch_factor": 9},
         {"num_workers": 2, "timeout": 60},
-        {"num_workers": 2, "in_order": False},
+        {"num_workers": 2, **UNORDERED},
         {"num_workers": 2, "multiprocessing_context": "fork"},
         {"num_workers": 2, "persistent_workers": True},
     ],

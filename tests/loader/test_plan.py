@@ -13,7 +13,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from fastload import DataLoader, LMDBDataset
-from support.loaders import RANDOM, STILL, assert_same, epoch
+from support.loaders import RANDOM, STILL, UNORDERED, assert_same, epoch
 
 
 class Derived(ImageFolder):
@@ -101,12 +101,12 @@ def test_plan_names_arguments_without_effect(dataset):
         num_workers=1,
         worker_init_fn=print,
         multiprocessing_context="spawn",
-        in_order=False,
+        **UNORDERED,
     )
     text = str(loader.plan())
     assert "worker_init_fn is not called" in text
     assert "multiprocessing_context is not used" in text
-    assert "in_order=False is not needed" in text
+    assert ("in_order=False is not needed" in text) == bool(UNORDERED)
 
 
 def test_persistent_iterator_follows_a_change_of_path(dataset, folder):

@@ -13,7 +13,7 @@ from torch.utils.data import RandomSampler, TensorDataset
 from torchvision.datasets import ImageFolder
 
 from fastload import DataLoader, LMDBDataset
-from support.loaders import RANDOM, STILL, assert_same, epoch
+from support.loaders import RANDOM, STILL, UNORDERED, assert_same, epoch
 
 pytestmark = pytest.mark.pillow
 
@@ -53,7 +53,7 @@ def test_every_argument_is_kept_under_its_name(photo_store):
         "generator": torch.Generator(),
         "prefetch_factor": 5,
         "persistent_workers": True,
-        "in_order": False,
+        **UNORDERED,
         "dtype": torch.float16,
         "memory_format": torch.channels_last,
         "memory_budget_bytes": 123_456_789,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import threading
 import time
@@ -34,6 +35,13 @@ RANDOM = transforms.Compose(
         transforms.RandomHorizontalFlip(),
         transforms.ToTensor(),
     ]
+)
+
+#: What torch takes from 2.6 on.
+UNORDERED: dict[str, Any] = (
+    {"in_order": False}
+    if "in_order" in inspect.signature(torch.utils.data.DataLoader).parameters
+    else {}
 )
 
 

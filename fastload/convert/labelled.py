@@ -8,7 +8,10 @@ from reprlib import Repr
 from fastload.convert.findings import Finding, Severity
 from fastload.store import LabelFile, LabelState, SampleLabels
 
-__all__ = ["LabelError", "Labelled", "PhotoSize", "damaged", "shown"]
+__all__ = ["MAX_COORDINATE", "LabelError", "Labelled", "PhotoSize", "damaged", "shown"]
+
+#: Pixels. Beyond, numbers are no coordinates, and their sums and products may not be finite.
+MAX_COORDINATE = 1 << 31
 
 _REPR = Repr()
 _REPR.maxlevel = 2

@@ -133,6 +133,8 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "infinity": ({"bbox": [1, math.inf, 2, 3]}, "finite"),
     "text": ({"bbox": ["1", 1, 2, 3]}, "finite"),
     "a huge number": ({"bbox": [10**400, 1, 2, 3]}, "finite"),
+    "numbers whose sum is infinite": ({"bbox": [1e308, 1, 1e308, 3]}, "finite"),
+    "sides whose product is infinite": ({"bbox": [0, 0, 1e200, 1e200], "area": None}, "finite"),
     "three numbers": ({"bbox": [1, 2, 3]}, "4 numbers"),
     "no box": ({"bbox": None}, "4 numbers"),
     "an unknown category": ({"category_id": 2}, "no such category: 2"),

@@ -93,7 +93,7 @@ def test_rows_with_boxes_are_objects(tmp_path: Path, ending: str, sides: bool) -
 def test_empty_boxes_say_that_nothing_is_there_and_bad_ones_damage(tmp_path: Path) -> None:
     root = photos(tmp_path / "src", 5)
     (root / "t.csv").write_text(
-        "file,label,xmin,ymin,xmax,ymax\n0.jpg,,,,,\n1.jpg,a,1,2,nan,4\n2.jpg,a,5,2,3,4\n"
+        "file,label,xmin,ymin,xmax,ymax\n0.jpg,,,,,\n1.jpg,a,1,2,1e39,4\n2.jpg,a,5,2,3,4\n"
         "3.jpg,,1,2,3,4\n4.jpg,a,1,2,3,4\n4.jpg,a,1,,3,4\n"
     )
     summary, found = packed(root / "t.csv", tmp_path / "o.lmdb")
@@ -258,3 +258,12 @@ def test_a_list_may_hold_names_of_any_kind(tmp_path: Path) -> None:
     assert of_kind(found, "missing") == [("dir\\x.jpg", f"named by a.txt, line 8: {hint}")]
     ((name, detail),) = of_kind(found, "unsafe-name")
     assert (name, len(detail) < 100) == ("a.txt, line 9", True)
+
+
+@pytest.mark.parametrize("box", ["[1e308, 1, 1e308, 1]", "[1" + "0" * 400 + ", 1, 1, 1]"])
+def test_an_object_beyond_all_numbers_damages_its_photo(tmp_path: Path, box: str) -> None:
+    root = photos(tmp_path / "src", 1)
+    (root / "t.jsonl").write_text(f'{{"path": "0.jpg", "objects": [{{"bbox": {box}}}]}}')
+    summary, found = packed(root / "t.jsonl", tmp_path / "o.lmdb")
+    assert summary.contents.labels == {"damaged": 1}
+    assert "line 1: objects:" in of_kind(found, "label")[0][1]

@@ -118,6 +118,7 @@ DAMAGED = {
     "<x/>": "expected <annotation>",
     "<annotation>\n<object/></annotation>": "line 2: an object without a name",
     "<annotation>\n<object><name>a</name></object></annotation>": "line 2: .* without a bndbox",
+    voc_xml(voc_object(box=(1, 1, "1e308", 3))): "line 5: xmax: expected a number, found '1e308'",
     voc_xml(voc_object(box=("nan", 1, 2, 3))): "line 5: xmin: expected a number, found 'nan'",
     voc_xml(voc_object(box=(1, 1, "1e999", 3))): "xmax: expected a number",
     voc_xml(voc_object(box=(1, "x", 2, 3))): "ymin: expected a number",

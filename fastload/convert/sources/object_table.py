@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastload.convert.labelled import LabelError, shown
+from fastload.convert.labelled import MAX_COORDINATE, LabelError, shown
 from fastload.store import LabelState, Objects
 
 __all__ = ["ObjectFields", "ObjectTable", "find_object_fields"]
@@ -157,7 +157,8 @@ class ObjectTable:
         if not isinstance(box, (list, tuple)) or len(box) != 4:
             raise LabelError(f"{columns.box}: expected 4 numbers, found {shown(box)}")
         x, y, width, height = map(float, box)
-        if not all(map(math.isfinite, (x, y, width, height))) or width < 0 or height < 0:
+        is_near = all(abs(number) <= MAX_COORDINATE for number in (x, y, width, height))
+        if not is_near or width < 0 or height < 0:
             raise LabelError(
                 f"{columns.box}: expected x, y, width, height in pixels, found {shown(box)}"
             )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastload.convert.labelled import LabelError, shown
+from fastload.convert.labelled import MAX_COORDINATE, LabelError, shown
 from fastload.convert.sources.coco.rle import runs_of
 from fastload.store import Objects
 
@@ -87,12 +86,10 @@ def _numbers(value: object, count: int | None, name: str) -> list[float]:
     if not isinstance(value, list) or (count is not None and len(value) != count):
         wanted = "numbers" if count is None else f"{count} numbers"
         raise LabelError(f"{name}: expected {wanted}, found {shown(value)}")
-    try:
-        if _NUMBERS.issuperset(map(type, value)) and all(map(math.isfinite, value)):
-            return value
-    except OverflowError:  # no float is so large
-        pass
-    raise LabelError(f"{name}: expected finite numbers, found {shown(value)}")
+    # Comparing, unlike converting, takes integers of any size; NaN is beyond any limit.
+    if _NUMBERS.issuperset(map(type, value)) and all(abs(n) <= MAX_COORDINATE for n in value):
+        return value
+    raise LabelError(f"{name}: expected finite numbers up to 2**31, found {shown(value)}")
 
 
 def _class(annotation: dict[Any, Any], rules: CocoRules) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastload.convert.labelled import LabelError, shown
+from fastload.convert.labelled import MAX_COORDINATE, LabelError, shown
 
 __all__ = ["Columns", "find_columns"]
 
@@ -58,7 +58,8 @@ class Columns:
             left = top = right = bottom = math.nan
         if self.has_sides:
             right, bottom = left + right, top + bottom
-        if not all(map(math.isfinite, (left, top, right, bottom))) or right < left or bottom < top:
+        is_near = all(abs(number) <= MAX_COORDINATE for number in (left, top, right, bottom))
+        if not is_near or right < left or bottom < top:
             raise LabelError(f"{', '.join(self.box)}: expected a box, found {shown(cells)}")
         return left, top, right, bottom
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastload.convert.labelled import LabelError, shown
+from fastload.convert.labelled import MAX_COORDINATE, LabelError, shown
 from fastload.convert.safe_xml import Element, load_xml
 from fastload.store import Objects
 
@@ -94,7 +94,7 @@ def _number(parent: Element, name: str) -> float:
         value = float("" if element is None else element.text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= MAX_COORDINATE:
         line, found = (parent.line, None) if element is None else (element.line, element.text)
         raise LabelError(f"{name}: expected a number, found {shown(found)}", line)
     return value

@@ -14,7 +14,7 @@ from fastload.convert.findings import Finding, Severity
 from fastload.convert.options import PackOptions
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.shard_names import DONE, shard_name
-from fastload.convert.shares import Share, ShareSource
+from fastload.convert.shares import Item, Share, ShareSource
 from fastload.convert.targets import Target
 from fastload.convert.verifier import verify
 from fastload.disk import disk_errors, replace_file
@@ -63,7 +63,11 @@ class ShardJob:
     earlier: Sequence[EarlierStore] = ()
 
     def make(
-        self, share: Share, note: Callable[[Finding], None], progress: Progress | None = None
+        self,
+        share: Share,
+        note: Callable[[Finding], None],
+        progress: Progress | None = None,
+        listed: Sequence[Item] | None = None,
     ) -> MadeShard:
         """Pack one share, and check what was made.
 
@@ -74,13 +78,14 @@ class ShardJob:
             share: of the target's source.
             note: called with each finding.
             progress: shown how far it is.
+            listed: what the share has, where that is known.
 
         Raises:
             ResumeError: what is there was begun otherwise, or does not fit the source any more.
             PackError: as ``pack``; or what was written is not what can be read.
         """
         path = self.folder / shard_name(share.number, self.generation)
-        part = ShareSource(self.target.source, share)
+        part = ShareSource(self.target.source, share, listed)
         target = replace(self.target, path=path, source=part, share=str(share))
         shown = _Named(progress or Silent(), f"shard {share.number + 1}/{share.count}")
         made = self._as_before(target, share, note) or self._done_before(target, note, shown)
@@ -93,7 +98,9 @@ class ShardJob:
         finally:
             filling.close()
         if not filling.listed:  # an earlier run was publishing it: the source may be another now
-            return self._done_before(target, note, shown) or self.make(share, note, progress)
+            return self._done_before(target, note, shown) or self.make(
+                share, note, progress, listed
+            )
         return MadeShard(self._checked(path, shown), filling.photos, filling.source_bytes)
 
     def _as_before(

@@ -22,7 +22,7 @@ from fastload.convert.shard_publisher import (
     read_manifest,
     tidy_folder,
 )
-from fastload.convert.shares import Sharding, Share, plan_as_before, plan_shares
+from fastload.convert.shares import Sharding, Share, listed_shares, plan_as_before, plan_shares
 from fastload.convert.targets import Target
 from fastload.disk import disk_errors, fsync_folder
 from fastload.errors import PackError
@@ -42,8 +42,8 @@ def make_here(
     job: ShardJob, shares: Sequence[Share], note: Note, progress: Progress
 ) -> Iterator[MadeShard]:
     """One shard after the other, each with all of this machine's cores."""
-    for share in shares:
-        yield job.make(share, note, progress)
+    for share, listed in listed_shares(job.target.source, shares):
+        yield job.make(share, note, progress, listed)
 
 
 class ShardPacking(Packing):

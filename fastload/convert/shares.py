@@ -18,10 +18,23 @@ from fastload.errors import StoreError
 from fastload.store import AnnotationHeader
 from fastload.store.shards import ShardedStore
 
-__all__ = ["Sharding", "Share", "ShareSource", "photos_in_turn", "plan_as_before", "plan_shares"]
+__all__ = [
+    "Item",
+    "Sharding",
+    "Share",
+    "ShareSource",
+    "listed_shares",
+    "photos_in_turn",
+    "plan_as_before",
+    "plan_shares",
+]
 
 #: Above every number of a photo.
 _NO_END = 1 << 62
+#: Photos whose items are held at a time: some 200 MB.
+_LISTED_PHOTOS = 1 << 20
+
+Item = SourceItem | Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +164,41 @@ def _numbers_before(
 def photos_in_turn(source: Source, shares: Sequence[Share]) -> Iterator[tuple[str, int]]:
     """The name of each photo of a source, in order, and the number of the share that has it."""
     items = (item for item in source.items() if isinstance(item, SourceItem))
-    owners = merge(*(zip(share.places, repeat(share.number)) for share in shares))
-    for item, (_place, number) in zip(items, owners, strict=False):
+    for item, (_place, number) in zip(items, _owners(shares), strict=False):
         yield item.name, number
+
+
+def listed_shares(source: Source, shares: Sequence[Share]) -> Iterator[tuple[Share, list[Item]]]:
+    """Each share and what a ``ShareSource`` of it yields, for few listings of the source."""
+    batch: list[Share] = []
+    for share in shares:
+        if batch and sum(one.photos for one in (*batch, share)) > _LISTED_PHOTOS:
+            yield from _listed(source, batch)
+            batch = []
+        batch.append(share)
+    yield from _listed(source, batch)
+
+
+def _listed(source: Source, shares: Sequence[Share]) -> Iterator[tuple[Share, list[Item]]]:
+    held: dict[int, list[Item]] = {share.number: [] for share in shares}
+    owners, photo = _owners(shares), 0
+    place, number = next(owners, (_NO_END, 0))
+    for item in source.items():
+        if isinstance(item, Finding):
+            if 0 in held:
+                held[0].append(item)
+            continue
+        if photo == place:
+            held[number].append(item)
+            place, number = next(owners, (_NO_END, 0))
+        photo += 1
+    for share in shares:
+        yield share, held.pop(share.number)
+
+
+def _owners(shares: Sequence[Share]) -> Iterator[tuple[int, int]]:
+    """The places of all shares' photos, ascending, and the number of the share of each."""
+    return merge(*(zip(share.places, repeat(share.number)) for share in shares))
 
 
 def _starts_by_size(source: Source, shard_bytes: int) -> tuple[list[int], int]:
@@ -173,9 +218,14 @@ class ShareSource(WrappedSource):
     """One share of a source; the first has all findings, too.
 
     Attached files are not in shards.
+
+    Attributes:
+        share: which photos.
+        listed: what ``items`` yields, where that is known.
     """
 
     share: Share
+    listed: Sequence[Item] | None = None
 
     @property
     def files(self) -> bytes:
@@ -193,20 +243,13 @@ class ShareSource(WrappedSource):
         annotations = self.source.annotations
         return None if annotations is None else replace(annotations, files=())
 
-    def items(self) -> Iterator[SourceItem | Finding]:
+    def items(self) -> Iterator[Item]:
         """The share's photos in order."""
-        photo, places = 0, iter(self.share.places)
-        wanted = next(places, None)
-        for item in self.source.items():
-            if isinstance(item, Finding):
-                if self.share.number == 0:
-                    yield item
-                continue
-            if photo == wanted:
-                yield item
-                wanted = next(places, None)
-            photo += 1
+        if self.listed is None:
+            ((_, listed),) = _listed(self.source, [self.share])
+            return iter(listed)
+        return iter(self.listed)
 
     def select(self, split: int) -> ShareSource:
         """The share of one split's photos."""
-        return replace(self, source=self.source.select(split))
+        return replace(self, source=self.source.select(split), listed=None)

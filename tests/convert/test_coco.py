@@ -20,7 +20,7 @@ from fastload.convert.sources import SourceItem, find_source
 from fastload.convert.sources.coco import file
 from fastload.convert.sources.coco.rle import runs_of
 from fastload.errors import SourceError
-from fastload.store import Store
+from fastload.store import LabelState, Store
 from support.coco import annotation, coco_json, coco_set, write_json
 from support.trees import snapshot, write_photo
 from support.yolo import turned_photo
@@ -310,6 +310,20 @@ def test_a_file_that_changes_while_it_is_packed_costs_the_photos_that_follow(
     path.write_text(path.read_text() + " ")
     with pytest.raises(RefusedError, match="changed after it was listed"):
         source.label(item, PhotoSize(30, 40))
+
+
+def test_other_bytes_of_the_same_size_and_time_cost_the_labels(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(1, 7))
+    status, text = path.stat(), path.read_text()
+    source = find_source(path)
+    (item,) = (item for item in source.items() if isinstance(item, SourceItem))
+    start = text.index('{"id": 1, "image_id"')
+    for other in ("{]", '"x",'):
+        path.write_text(text[:start] + other + text[start + len(other) :])
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        labelled = source.label(item, PhotoSize(30, 40))
+        assert labelled is not None
+        assert labelled.labels.state is LabelState.DAMAGED
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(

@@ -72,11 +72,18 @@ class CocoFile:
 
         Raises:
             RefusedError: the file is not as it was.
+            LabelError: one is nested so deep that it cannot be read here, though it could before.
         """
         places, stretches = self.index.of(number)
         texts = read_parts(self.path, self.stamp, stretches) if places else []
-        # Each was read before, so that nothing can be wrong with them.
-        return list(zip(places, json.loads(b"[%b]" % b",".join(texts)), strict=True))
+        try:
+            values = json.loads(b"[%b]" % b",".join(texts))
+            if not all(isinstance(value, dict) for value in values):
+                raise ValueError("other bytes of the same time")
+            return list(zip(places, values, strict=True))
+        except (RecursionError, ValueError) as error:
+            detail = f"annotations[{places[0]}], or one of its image's: {error}"
+            raise LabelError(detail[:200]) from None
 
 
 def read_coco(place: Place, path: str) -> tuple[CocoFile, AttachedFile, bytes]:
@@ -210,8 +217,8 @@ def _without_image(file: CocoFile, scan: _Scan) -> Iterator[Finding]:
     for identity, number in scan.strays():
         try:
             (place, first), *_ = file.annotations(number)
-        except RefusedError as refused:
-            raise SourceError(f"{file.path}: {refused.detail}") from None
+        except (RefusedError, LabelError) as error:
+            raise SourceError(f"{file.path}: {error.detail}") from None
         annotations = counted(file.index.count(number), "annotation")
         yield Finding(
             f"{file.name}, annotations[{place}]", Severity.PROBLEM, "label-without-photo",

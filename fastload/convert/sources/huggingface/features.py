@@ -81,7 +81,9 @@ def find_columns(schema: Any) -> Columns:
         fields |= {"label": label, "names": _class_names(features.get(label))}
     used = {image, objects, fields.get("label"), fields.get("image_id")}
     more = [field for field in schema if field.name not in used]
-    kept = tuple(field.name for field in more if _is_kept(field.type))
+    kept = tuple(
+        field.name for field in more if _is_kept(field.type) and schema.names.count(field.name) == 1
+    )
     others = tuple((f.name, str(f.type)[:60]) for f in more if f.name not in kept)
     return Columns(**fields, kept=kept, others=others)
 

@@ -24,7 +24,6 @@ from fastload.convert.options import (
     TILE_CHOICES,
 )
 from fastload.convert.sources import LAYOUTS, PROFILES
-from fastload.convert.targets import is_inside
 
 __all__ = ["convert"]
 
@@ -196,8 +195,6 @@ def convert(
     --format raw give them up. Run again after whatever interrupted it, the command goes on where it
     was; nothing in SOURCE is written.
     """
-    if problems is not None and is_inside(problems, source):
-        raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")
     if checksum and not update:
         raise click.UsageError("--checksum: it is a way of --update")
     if update and overwrite:
@@ -230,7 +227,7 @@ def convert(
     again = "The same command, without --restart," if restart else "The same command"
     remember_resume("Nothing was written." if dry_run else f"{again} goes on from there.")
     code = ExitCode.DONE
-    with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
+    with FindingsFile(problems, source) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         try:
             summary = pack(
                 source, out, options, split_stores=split_stores, sharding=sharding,

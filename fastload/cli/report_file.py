@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from types import TracebackType
 from typing import IO, final
 
+import click
+
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.targets import is_inside
 
 __all__ = ["FindingsFile"]
 
@@ -17,11 +21,16 @@ class FindingsFile:
 
     Args:
         path: the file, replaced where it exists; None: nothing is written.
+        source: the data set that the command reads, or None.
+
+    Raises:
+        click.UsageError: it lies in the source, or something else than findings is there.
     """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, source: str | None = None) -> None:
         self._file: IO[str] | None = None
         if path is not None:
+            _check(path, source)
             self._file = open(path, "w", encoding="ascii")  # noqa: SIM115 - closed by __exit__
 
     def __call__(self, finding: Finding) -> None:
@@ -40,3 +49,17 @@ class FindingsFile:
     ) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _check(path: str, source: str | None) -> None:
+    if source is not None and is_inside(path, source):
+        raise click.UsageError("--problems: FILE lies inside SOURCE, in which nothing is written")
+    if not os.path.isfile(path):
+        return
+    with open(path, "rb") as file:
+        begin = file.read(1)
+    if begin not in (b"", b"{"):  # a store, a photo: one letter too few, and it would be gone
+        raise click.UsageError(
+            f"--problems: expected a new file, or an earlier one of problems, found {path} with "
+            "something else in it"
+        )

@@ -55,7 +55,7 @@ def verify(
 ) -> None:
     """Check every photo in STORE: checksums, decoding, and that its original file comes back."""
     remember_resume("Nothing was changed.")
-    with FindingsFile(problems) as on_finding, Bar(shown=not quiet and not as_json) as bar:
+    with FindingsFile(problems, source) as on_finding, Bar(shown=not quiet and not as_json) as bar:
         report = verify_store(
             store, source, deep=deep, workers=jobs, progress=bar, on_finding=on_finding
         )

@@ -248,6 +248,12 @@ def test_signals_end_it_cleanly_and_it_goes_on(
 def test_reports_are_not_written_into_the_source(source: Path, tmp_path: Path) -> None:
     before = snapshot(source)
     run("convert", source, tmp_path / "o.lmdb", "--problems", source / "bad.jsonl", code=2)
+    store = tmp_path / "o.lmdb"
+    run("convert", source, store)
+    run("verify", store, "--source", source, "--problems", source / "bad.jsonl", code=2)
+    assert "something else" in run("verify", store, "--problems", store, code=2)
+    run("verify", store, "--problems", tmp_path / "p.jsonl")
+    run("verify", store, "--problems", tmp_path / "p.jsonl")
     assert snapshot(source) == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,11 +14,16 @@ from pathlib import Path
 from fastload.checkpoint.file_ops import FileOps
 
 
+#: Room to ask for: containers often have 64 MB.
+_MEMORY_BYTES = 1 << 30
+
+
 @contextmanager
 def memory_folder() -> Iterator[Path]:
-    """A folder in memory, where there is such, to write what is synced often: many times faster."""
+    """A folder in memory, where there is room, to write what is synced often: many times faster."""
     memory = Path("/dev/shm")
-    place = memory if os.access(memory, os.W_OK) else None
+    is_fit = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _MEMORY_BYTES
+    place = memory if is_fit else None
     with tempfile.TemporaryDirectory(prefix="fastload-test-", dir=place) as folder:
         yield Path(folder)
 

@@ -79,7 +79,8 @@ def objects_of(
     arrays: dict[str, Any] = {name: values for name, values in fields.items() if classes}
     if classes and rules.keypoint_count:
         arrays["keypoints"] = np.array(fields["keypoints"], np.float64)
-    return Objects.of(classes, boxes, fields=arrays, polygons=polygons, masks=masks), notes
+    found = masks if any(map(len, masks)) else None
+    return Objects.of(classes, boxes, fields=arrays, polygons=polygons, masks=found), notes
 
 
 def _numbers(value: object, count: int | None, name: str) -> list[float]:

@@ -115,7 +115,8 @@ class CocoLabels:
         upright, remark = coordinates_of(image.size, size)
         notes += [f"images[{image.place}]: {remark}"] if remark else []
         pixels = size.height * size.width
-        if any(len(runs) and int(runs.sum()) != pixels for runs in objects.masks):
+        masks = objects.masks if len(objects.runs) else []
+        if any(len(runs) and int(runs.sum()) != pixels for runs in masks):
             other = LabelError(f"images[{image.place}]: masks of another size than the photo's")
             return damaged(file.name, other, image_id=image_id)
         state = LabelState.PRESENT if len(objects) else LabelState.EMPTY

@@ -1,8 +1,8 @@
 """Kills updates, merges and splits again and again, at random moments, and looks at what is left.
 
-Updates are of one store, and of shards. Passes when, after each kill, under each store's name is
-the store that was there before, or the whole new one, by the hash over records and columns; and
-when the same call always ends with the latter.
+Updates are of one store, and of shards, which are also packed. Passes when, after each kill, under
+each store's name is the store that was there before, or the whole new one, by the hash over records
+and columns; and when the same call always ends with the latter.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def main() -> int:
         old = folder / "old.lmdb"
         pack(photos, old)
         shards = folder / "old"
-        pack(photos, shards, sharding=Sharding(shards=3, deal=True))
+        dealt = Sharding(shards=3, deal=True)
+        pack(photos, shards, sharding=dealt)
         files = sorted(path for path in photos.rglob("*") if path.is_file())
         files[0].rename(files[0].with_name("renamed" + files[0].name))
         files[len(files) // 2].unlink()
@@ -129,6 +130,7 @@ def main() -> int:
         many = folder / "out"
         kinds = {
             "update": Torture(lambda: pack(photos, out, update=True), {out: old}),
+            "shards": Torture(lambda: pack(photos, many, sharding=dealt), {many: None}),
             "update of shards": Torture(lambda: pack(photos, many, update=True), {many: shards}),
             "merge": Torture(lambda: merge(halves, out, overwrite=True), {out: old}),
             "split": Torture(
@@ -140,6 +142,7 @@ def main() -> int:
             if options.kind not in (None, kind):
                 continue
             _remove(out)
+            _remove(many)
             torture.restore()
             finished = torture.run(options.kills, random.Random(options.seed))
             print(f"{kind}: {options.kills} kills, {finished} ended before, all whole", flush=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from fastload.checkpoint.file_ops import FileOps
 
-
 #: Room to ask for: containers often have 64 MB.
 _MEMORY_BYTES = 1 << 30
 

@@ -38,7 +38,7 @@ def test_a_disk_that_only_pretends_to_sync_is_found_out() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("programme", "step"), [("update", 23), ("update-shards", 101)])
+@pytest.mark.parametrize(("programme", "step"), [("update", 23), ("update-shards", 139)])
 def test_a_call_that_fails_is_a_clear_error_and_harms_nothing(
     setting: Setting, programme: str, step: int
 ) -> None:

@@ -84,7 +84,7 @@ def test_the_division_depends_on_bytes_and_seed_alone(
     # Other names, another order, and two copies of a photo.
     for path in source.rglob("*.jpg"):
         path.rename(path.with_stem(f"x{9 - int(path.stem[-1])}_{path.stem}"))
-    shutil.copy(next(source.rglob("*photo_004.jpg")), source / "class_1" / "copy.jpg")
+    shutil.copy(next((source / "class_0").glob("*photo_004.jpg")), source / "class_1" / "copy.jpg")
     pack(source, store, update=True)
     split(store, tmp_path / "out", ratios=ratios, seed=3, overwrite=True)
     parts = names_of(tmp_path, "train", "val")

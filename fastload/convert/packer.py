@@ -24,6 +24,7 @@ from fastload.convert.sources import Source
 from fastload.convert.store_packing import StorePacking
 from fastload.convert.summary import Contents, ProblemsFoundError, Summary
 from fastload.convert.targets import (
+    Target,
     check_place,
     check_target,
     is_sharded,
@@ -127,14 +128,9 @@ def pack(
                 "with --shards or --shard-bytes how it is to be divided"
             )
         make = _making(engine, source, opened)
-        packings: list[Packing] = []
+        packings = []
         for target in targets:
-            if target.sharded and not options.dry_run:
-                packing: Packing = ShardPacking(target, options, note, sharding, make)
-            else:
-                packing = StorePacking(target, options, note)
-                if sharding is not None:
-                    packing.shards = len(plan_shares(target.source, sharding))
+            packing = _packing(target, options, note, sharding, make)
             packings.append(stack.enter_context(packing))
         earlier = [packing.earlier for packing in packings if packing.earlier is not None]
         for packing in packings:
@@ -169,6 +165,22 @@ def pack(
     if refused:
         raise ProblemsFoundError(summary)
     return summary
+
+
+def _packing(
+    target: Target,
+    options: PackOptions,
+    note: OnFinding,
+    sharding: Sharding | None,
+    make: MakeShards,
+) -> Packing:
+    """Begins one target; a dry run looks at shards as at one store."""
+    if target.sharded and not options.dry_run:
+        return ShardPacking(target, options, note, sharding, make)
+    packing = StorePacking(target, options, note)
+    if sharding is not None:
+        packing.shards = len(plan_shares(target.source, sharding))
+    return packing
 
 
 def _making(engine: str, path: AnyPath, source: Source) -> MakeShards:

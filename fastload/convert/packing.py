@@ -14,6 +14,7 @@ from fastload.convert.earlier import EarlierStore
 from fastload.convert.findings import Finding
 from fastload.convert.options import PackOptions
 from fastload.convert.progress import Progress
+from fastload.convert.shard_publisher import are_there
 from fastload.convert.summary import Contents, misnamed, problems_of, unlabelled
 from fastload.convert.targets import Target
 from fastload.errors import PackError, StoreError
@@ -115,7 +116,7 @@ class Packing(ABC):
             store = self._stack.enter_context(Store(target.path))
             self.shards = _shards_of(store)
             self._check_choices(store)
-            if not options.checksum and not is_begun and self._is_whole(store):
+            if not options.checksum and not is_begun and _is_whole(store):
                 found = findings_if_current(store, self._header, target.source, options)
                 if found is not None:
                     for finding in found:
@@ -127,10 +128,6 @@ class Packing(ABC):
         except StoreError as error:
             raise PackError(f"{error}; it cannot be updated: --overwrite packs it anew") from error
         return False
-
-    def _is_whole(self, store: Store) -> bool:  # noqa: ARG002
-        """Whether all of its files are there."""
-        return True
 
     def _check_choices(self, store: Store) -> None:
         before, now = dict(store.header.options), dict(self._header.options)
@@ -186,3 +183,8 @@ class Packing(ABC):
 
 def _shards_of(store: Store) -> int:
     return len(store.manifest.shards) if isinstance(store, ShardedStore) else 0
+
+
+def _is_whole(store: Store) -> bool:
+    """Whether all shards are there, in full length; an update makes those that are not."""
+    return not isinstance(store, ShardedStore) or are_there(store.manifest, store.path)

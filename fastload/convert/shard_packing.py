@@ -140,10 +140,6 @@ class ShardPacking(Packing):
             with Store(columns) as store:
                 check_header(store, self._header)
 
-    def _is_whole(self, store: Store) -> bool:
-        """Whether all shards are there, in full length; an update makes those that are not."""
-        return not isinstance(store, ShardedStore) or are_there(store.manifest, self.target.path)
-
     @property
     def committed_count(self) -> int:
         """Photos in finished shards."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastload import LMDBDataset
 from fastload.convert import Finding, Summary, pack, unpack
 from fastload.convert.sources.voc.instance_masks import instance_masks
 from fastload.store import Store
@@ -27,9 +28,9 @@ def of_kind(found: list[Finding], kind: str) -> list[tuple[str, str]]:
 
 
 def picture_of(height: int, width: int, seed: int, objects: int) -> np.ndarray:
-    """Blocks of pixels of 0, of some objects, and of the border."""
+    """Pixels of 0, of some objects, and of the border, at random."""
     values = np.array([0, *range(1, objects + 1), 255])
-    return np.random.default_rng(seed).choice(values, (height, width)).repeat(1, 0)
+    return np.random.default_rng(seed).choice(values, (height, width))
 
 
 def one(root: Path, pixels: np.ndarray, *, objects: int = 2, segmented: str = "1") -> Path:
@@ -80,6 +81,14 @@ def test_masks_are_read_and_every_file_comes_back(tmp_path: Path) -> None:
             assert [len(runs) for runs in other.objects.masks] == [0]
         unpack(out, tmp_path / f"back{top}")
         assert snapshot(tmp_path / f"back{top}") == snapshot(root)
+
+
+def test_the_data_set_gives_the_masks(tmp_path: Path) -> None:
+    pixels = picture_of(30, 40, 4, 2)
+    packed(one(tmp_path / "src", pixels), tmp_path / "o.lmdb")
+    _, target = LMDBDataset(tmp_path / "o.lmdb", target="tensors", masks=True)[0]
+    for number, mask in enumerate(target["masks"].numpy(), start=1):
+        np.testing.assert_array_equal(mask, pixels == number)
 
 
 def test_unpacking_as_voc_gives_the_pictures_back(tmp_path: Path) -> None:

@@ -77,6 +77,28 @@ def test_a_tall_photo_of_extreme_quality_is_restored() -> None:
     assert jpeg.restore(jpeg.tile(data, 32)) == data
 
 
+@pytest.mark.parametrize(
+    ("steps", "tiles"),
+    [((1, 5000, 788), True), ((2, 5000, 788), False), ((1, 5001, 788), False),
+     ((5787, 1, 1), True), ((5788, 1, 1), False), ((60_000, 0, 0), False)],
+)  # fmt: skip
+def test_extreme_coefficients_keep_their_own_bytes(steps: tuple[int, ...], tiles: bool) -> None:
+    """Two columns of a block may hold 5,789 in all; here each coefficient is 1, times its step."""
+    data = save(picture(8, 64), mode="L")
+    bits = "0101" + "001" + "001" + "1010" + ("00" + "001" + "001" + "1010") * 7  # annex K's codes
+    scan = int(bits + "1" * (-len(bits) % 8), 2).to_bytes((len(bits) + 7) // 8, "big")
+    data = markers.map_scan(data, lambda _: scan.replace(b"\xff", b"\xff\0"))
+    quant = b"".join(step.to_bytes(2, "big") for step in (*steps, *[1] * 61))
+    data = markers.drop(data, markers.DQT)
+    data = markers.insert(data, markers.Segment(markers.DQT, b"\x10" + quant))
+    assert jpeg.check(data) == 0
+    if tiles:
+        assert jpeg.restore(jpeg.tile(data)) == data
+    else:
+        with pytest.raises(NotTileableError, match="beyond what a photograph has"):
+            jpeg.tile(data)
+
+
 @pytest.mark.parametrize("sample", pillow_only_samples(), ids=lambda sample: sample.name)
 def test_what_only_pillow_reads_is_not_tiled(sample: Sample) -> None:
     with pytest.raises(DecodeError):

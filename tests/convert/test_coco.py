@@ -261,6 +261,32 @@ def test_a_broken_file_is_an_error_that_says_where(tmp_path: Path, text: str) ->
         pack(tmp_path / "x.json", tmp_path.parent / "o.lmdb")
 
 
+@pytest.mark.parametrize("data", [b"", b"[1]", "{}".encode("utf-16")])
+@pytest.mark.parametrize("name", ["annotations/instances_train.json", "a/_annotations.coco.json"])
+def test_a_broken_file_is_not_passed_over(tmp_path: Path, name: str, data: bytes) -> None:
+    write_photo(tmp_path / "src" / "a" / "1.jpg")
+    (tmp_path / "src" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "src" / name).write_bytes(data)
+    with pytest.raises(SourceError, match=Path(name).name):
+        pack(tmp_path / "src", tmp_path / "o.lmdb")
+
+
+def test_photos_lie_where_most_of_those_looked_at_are(tmp_path: Path) -> None:
+    root = tmp_path / "src"
+    far = write_photo(tmp_path / "far.jpg")
+    images = [{"id": 1, "file_name": str(far)}, {"id": 2, "file_name": "."}]
+    for number in (3, 4):
+        photo = write_photo(root / "train" / f"{number}.jpg")
+        images.append({"id": number, "file_name": photo.name})
+    (root / "annotations").mkdir()
+    (root / "annotations/instances_train.json").write_text(json.dumps(coco_json(images, [])))
+    summary, found = packed(root, tmp_path / "o.lmdb")
+    assert summary.contents.photos == 2
+    assert [kind for kind in ("path-out", "special-file") if len(of_kind(found, kind)) == 1] == [
+        "path-out", "special-file",
+    ]  # fmt: skip
+
+
 def test_members_may_stand_in_any_order(tmp_path: Path) -> None:
     path = one(tmp_path / "src", annotation(1, 7), annotation(2, 7, category_id=1))
     values = json.loads(path.read_text())

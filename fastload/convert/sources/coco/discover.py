@@ -20,9 +20,16 @@ _BESIDE = "_annotations.coco.json"
 
 
 def looks_like_coco(path: str) -> bool:
-    """Whether a file may be a COCO JSON, by its beginning."""
+    """Whether a file may be a COCO JSON, by its name or its beginning.
+
+    One of a name that only they have is to be reported where it is broken, rather than passed over
+    for what else the folder may be taken for.
+    """
     if not path.lower().endswith(".json"):
         return False
+    base = os.path.basename(path)
+    if base == _BESIDE or base.lower().startswith(tuple(f"{kind}_" for kind in _KINDS)):
+        return os.path.isfile(path)
     head = sniff_file(path, _PROBE_BYTES)
     keys = (b'"images"', b'"annotations"', b'"categories"')
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and any(key in head for key in keys)

@@ -152,17 +152,19 @@ class _List:
         return list(items.values())
 
     def _folder(self, images: Sequence[CocoImage]) -> str:
-        """The folder that file names are relative to: the first in which one of them is."""
+        """The folder that file names are relative to: the first in which most of them are."""
         root, beside = self._place.root, os.path.dirname(self._path)
         split = self._split or split_of(self._path)
         starts = [beside, os.path.join(beside, split), os.path.join(root, split), root,
                   os.path.join(root, "images"), os.path.join(root, "images", split),
                   os.path.join(root, split, "images")]  # fmt: skip
-        for start in dict.fromkeys(map(os.path.normpath, starts)):
-            if any(os.path.lexists(os.path.join(start, image.file_name))
-                   for image in images[:_LOOKED_AT]):  # fmt: skip
-                return start
-        return root
+
+        def count(start: str) -> int:
+            names = (image.file_name for image in images[:_LOOKED_AT])
+            return sum(os.path.isfile(os.path.join(start, name)) for name in names)
+
+        # One name alone says little: an absolute one is in all of them.
+        return max(dict.fromkeys(map(os.path.normpath, [*starts, root])), key=count)
 
     def _problem(self, name: str, kind: str, detail: str) -> None:
         self.findings.append(Finding(name, Severity.PROBLEM, kind, detail))

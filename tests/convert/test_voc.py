@@ -149,6 +149,20 @@ def test_xml_that_cannot_be_read_costs_the_labels_and_not_the_photo(
     assert snapshot(tmp_path / "back") == snapshot(root)
 
 
+def test_an_xml_that_is_there_and_not_read_is_a_problem(tmp_path: Path) -> None:
+    root = voc_set(tmp_path / "src", 3)
+    (root / "Annotations/p00.xml").rename(root / "Annotations/p00.XML")
+    (root / "Annotations/p01.xml").unlink()
+    (root / "Annotations/p01.xml").symlink_to("gone.xml")
+    summary, found = packed(root, tmp_path / "o.lmdb")
+    assert summary.contents.labels == {"missing": 1, "damaged": 1, "present": 1}
+    assert of_kind(found, "label-without-photo") == [
+        ("Annotations/p00.XML", "not read: expected the ending .xml, found .XML")
+    ]
+    ((name, detail),) = of_kind(found, "label")
+    assert (name, detail.split(";")[0]) == ("Annotations/p01.xml", "a link that leads nowhere")
+
+
 def test_nothing_that_xml_names_is_opened(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")

@@ -37,6 +37,8 @@ def read_label_file(place: Place, name: str) -> LabelFile | None:
         found = read_file(path, _MAX_BYTES)
     except RefusedError as refused:
         if refused.kind == "vanished":
+            if os.path.islink(path):
+                raise LabelError("a link that leads nowhere") from None
             return None
         raise LabelError(refused.detail) from None
     return LabelFile(name, found.data, found.mtime_ns, 0o100000 | found.mode)
@@ -52,8 +54,12 @@ def strays(place: Place, folder: str, ending: str, stems: Collection[str]) -> It
         return
     for base in bases:
         stem, found = os.path.splitext(base)
-        if found.lower() == ending and stem not in stems:
-            yield Finding(
-                f"{folder}/{base}", Severity.PROBLEM, "label-without-photo",
-                "there is no photo of its name",
-            )  # fmt: skip
+        if found.lower() != ending:
+            continue
+        detail = "there is no photo of its name"
+        if stem in stems:
+            # A file system that does not tell them apart has read it under the other name.
+            if os.path.lexists(os.path.join(place.root, folder, stem + ending)):
+                continue
+            detail = f"not read: expected the ending {ending}, found {found}"
+        yield Finding(f"{folder}/{base}", Severity.PROBLEM, "label-without-photo", detail)

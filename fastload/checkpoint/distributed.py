@@ -111,12 +111,9 @@ class DistributedCheckpointer(Closing):
             return handle
         self.wait()
         lock = self._files.begin(step) if self._first else -1
-        options: dict[str, Any] = {"process_group": self._save_group}
-        if self._alone and "no_dist" in inspect.signature(async_save).parameters:
-            options["no_dist"] = True  # older releases see by themselves that there is no group
         writer = FileSystemWriter(self._files.temporary(step), sync_files=True)
         try:
-            future = async_save(state, storage_writer=writer, **options)
+            future = async_save(state, storage_writer=writer, **self._group_for(async_save))
         except BaseException:
             if self._first:
                 self._files.end(step, lock)
@@ -128,6 +125,13 @@ class DistributedCheckpointer(Closing):
         )
         self._thread.start()
         return handle
+
+    def _group_for(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """Arguments that say to one of torch's functions which ranks take part."""
+        options: dict[str, Any] = {"process_group": self._save_group}
+        if self._alone and "no_dist" in inspect.signature(function).parameters:
+            options["no_dist"] = True  # older releases see by themselves that there is no group
+        return options
 
     def wait(self) -> None:
         """Until the save under way is on the disk.
@@ -156,10 +160,7 @@ class DistributedCheckpointer(Closing):
         skipped: list[SkippedCheckpoint] = []
         for checkpoint in found:
             try:
-                load_sharded(
-                    state, checkpoint_id=checkpoint.path, process_group=self._save_group,
-                    no_dist=self._alone,
-                )  # fmt: skip
+                load_sharded(state, checkpoint_id=checkpoint.path, **self._group_for(load_sharded))
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # torch's CheckpointException is no Exception

@@ -170,16 +170,16 @@ def test_fastload_save_is_torch_save_made_safe(tmp_path: Path):
     link.symlink_to(path)
     fastload.save({"w": 5}, link)
     assert link.is_symlink()
-    assert torch.load(path) == {"w": 5}
+    assert torch.load(path, weights_only=True) == {"w": 5}
     with open(path, "wb") as file:
         fastload.save({"w": 6}, file)
-    assert torch.load(path) == {"w": 6}
+    assert torch.load(path, weights_only=True) == {"w": 6}
     fastload.save({"w": 7}, "/dev/null")
     with pytest.raises(CheckpointError, match="folder is gone"):
         fastload.save({}, tmp_path / "no" / "folder.pt")
     with pytest.raises((AttributeError, TypeError)):
         fastload.save({"f": lambda: 1}, path)
-    assert torch.load(path) == {"w": 6}
+    assert torch.load(path, weights_only=True) == {"w": 6}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.pt", "model.pt"]
 
 
@@ -190,7 +190,7 @@ def test_names_as_long_as_they_may_be(tmp_path: Path):
     left, descriptor = create_temporary(path, FileOps())
     os.close(descriptor)
     fastload.save({"w": 2}, path)
-    assert torch.load(path) == {"w": 2}
+    assert torch.load(path, weights_only=True) == {"w": 2}
     assert not left.exists()
     assert os.listdir(tmp_path) == [path.name]
 

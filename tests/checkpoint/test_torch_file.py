@@ -48,6 +48,8 @@ def test_bytes_are_those_of_torch_save_up_to_the_identifier(name: str):
     buffer = io.BytesIO()
     torch.save(STATES[name], buffer)
     theirs = buffer.getvalue()
+    if b"archive/.storage_alignment" not in theirs:
+        pytest.skip("this torch writes an older container; it reads ours all the same, as below")
     plan = plan_live(STATES[name])
     ours = write(FilePlan("torch", plan.entries, make_info(1, 2, {})))
     same = theirs.index(b"archive/.data/serialization_id")

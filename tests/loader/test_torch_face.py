@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,15 @@ def test_length_is_not_to_be_set_behind_torchs_back(dataset):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is something to pin for")
-def test_pin_memory_without_a_device_is_torchs_warning(dataset):
-    """And changes nothing else."""
-    loader = DataLoader(dataset, batch_size=4, pin_memory=True)
-    with pytest.warns(UserWarning, match="no accelerator is found"):
-        found = epoch(loader)
+def test_pin_memory_without_a_device_is_torchs_warning(dataset, folder):
+    """Where torch gives one; and changes nothing else."""
+    with warnings.catch_warnings(record=True) as expected:
+        warnings.simplefilter("always")
+        epoch(torch.utils.data.DataLoader(folder, batch_size=4, pin_memory=True))
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        found = epoch(DataLoader(dataset, batch_size=4, pin_memory=True))
+    assert {str(one.message) for one in given} == {str(one.message) for one in expected}
     assert_same(found, epoch(DataLoader(dataset, batch_size=4)))
 
 

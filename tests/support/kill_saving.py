@@ -83,7 +83,7 @@ def save_with_torch(folder: Path, first: int, acknowledged: int) -> None:
 
 def load_with_torch(folder: Path) -> Any:
     """What is there, if anything ever was."""
-    return torch.load(folder / "last.pt")
+    return torch.load(folder / "last.pt", weights_only=True)
 
 
 def save_with_dcp(folder: Path, first: int, acknowledged: int) -> None:
@@ -91,7 +91,7 @@ def save_with_dcp(folder: Path, first: int, acknowledged: int) -> None:
     from torch.distributed import checkpoint as dcp
 
     for step in range(first, first + 100_000):
-        dcp.save(make_state(step), checkpoint_id=folder, no_dist=True)
+        dcp.save(make_state(step), checkpoint_id=folder)
         os.write(acknowledged, b"%d\n" % step)
 
 
@@ -100,7 +100,7 @@ def load_with_dcp(folder: Path) -> Any:
     from torch.distributed import checkpoint as dcp
 
     state = make_state(0)
-    dcp.load(state, checkpoint_id=folder, no_dist=True)
+    dcp.load(state, checkpoint_id=folder)
     return state
 
 

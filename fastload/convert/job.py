@@ -19,6 +19,7 @@ from fastload.convert.ordered import ordered
 from fastload.convert.originals import original_columns
 from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.convert.progress import Progress, Throttled
+from fastload.convert.reach import label_photo
 from fastload.convert.resume import skip_committed
 from fastload.convert.scaled_labels import scaled_labels
 from fastload.convert.sources import Source, SourceItem
@@ -229,7 +230,7 @@ class PackJob:
         """What the source says, in pixels of the record."""
         record, original = photo.record, photo.original
         before = PhotoSize(original.height, original.width, record.orientation)
-        labelled = self._source.label(item, before)
+        labelled = label_photo(self._source, item, before)
         if labelled is None:
             return None
         after = PhotoSize(record.height, record.width, record.orientation)

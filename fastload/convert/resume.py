@@ -12,6 +12,7 @@ from fastload.convert.findings import Finding, RefusedError, Severity
 from fastload.convert.labelled import PhotoSize
 from fastload.convert.names import printable
 from fastload.convert.originals import original_columns, original_name
+from fastload.convert.reach import label_photo
 from fastload.convert.sources import Source, SourceItem
 from fastload.errors import ResumeError
 from fastload.store import Names, WriterHeader
@@ -125,7 +126,7 @@ class _CommittedLabels:
         """What the source says of the sample's labels; they must be those that were packed."""
         size = PhotoSize(*(int(column[sample]) for column in self._sizes))
         try:
-            labelled = source.label(item, size)
+            labelled = label_photo(source, item, size)
         except RefusedError as refused:
             what = f"labels of {printable(item.name)}: {refused.detail}"
             raise _changed(self._writer, what) from None

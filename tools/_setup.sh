@@ -211,10 +211,15 @@ ensure_pillow_environment() {
 # run_pytest PYTHON ARGS...: pytest on the installed package. Neither pytest nor what tests start may
 # see the checkout, which would shadow the build: so it runs in an empty folder, and from BASE's
 # script (which serves every layer), since `python -m` puts the folder it runs in on the path.
-# Paths are taken from ROOT all the same.
+# Paths are taken from ROOT all the same. Tests have thousands of small files synced: where memory
+# is plentiful, they lie there, and what failed tests leave stays to be looked at.
 run_pytest() {
-  local python="$1" argument arguments=() named=0 run="$ROOT/build/run"
+  local python="$1" argument arguments=() named=0 run="$ROOT/build/run" memory="" status=0
   shift
+  if [[ "$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -n 1)" -ge 8 ]]; then
+    memory="$(mktemp -d /dev/shm/fastload-tests-XXXXXX)"
+    arguments+=("--basetemp=$memory/base")
+  fi
   for argument in "$@"; do
     if [[ "$argument" != -* && -e "$ROOT/${argument%%::*}" ]]; then
       argument="$ROOT/$argument"
@@ -225,5 +230,7 @@ run_pytest() {
   [[ $named -eq 1 ]] || arguments+=("$ROOT/tests")
   mkdir -p "$run"
   (cd "$run" && FASTLOAD_TEST_INSTALLED=1 "$python" "$BASE/bin/pytest" \
-    --config-file="$ROOT/pyproject.toml" --rootdir="$ROOT" "${arguments[@]}")
+    --config-file="$ROOT/pyproject.toml" --rootdir="$ROOT" "${arguments[@]}") || status=$?
+  [[ -z "$memory" || $status -eq 1 ]] || rm -rf "$memory"  # 1: tests failed
+  return "$status"
 }

@@ -157,8 +157,10 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
         {"segmentation": {"size": [30, 40], "counts": "\u00e9"}}, "compressed run lengths",
     ),
     "a mask without counts": ({"segmentation": {"size": [30, 40]}}, "run lengths"),
-    "too many keypoints": ({"keypoints": [1] * 9}, "up to 2"),
-    "keypoints of two numbers": ({"keypoints": [1] * 4}, "of 3 numbers"),
+    "too many keypoints": ({"category_id": 1, "keypoints": [1] * 9}, "category's 2, found 9"),
+    "too few keypoints": ({"category_id": 1, "keypoints": [1] * 3}, "category's 2, found 3"),
+    "keypoints of a category that has none": ({"keypoints": [1] * 6}, "category's 0, found 6"),
+    "keypoints of two numbers": ({"category_id": 1, "keypoints": [1] * 4}, "expected 3 numbers"),
     "an infinite area": ({"area": math.inf}, "area"),
 }  # fmt: skip
 
@@ -192,6 +194,63 @@ def test_boxes_without_an_area_are_left_out_and_said(tmp_path: Path) -> None:
     assert len(of_kind(found, "label-remark")) == 2
 
 
+def test_what_is_left_out_of_an_annotation_is_said(tmp_path: Path) -> None:
+    path = one(
+        tmp_path / "src",
+        annotation(1, 7, segmentation=[[1, 2, 3, 4], [0, 0, 5, 0, 5, 5]]),
+        annotation(2, 7, area=-3),
+    )
+    summary, found = packed(path, tmp_path / "o.lmdb")
+    assert summary.contents.labels == {"present": 1}
+    assert [detail for _, detail in of_kind(found, "label-remark")] == [
+        "annotations[0]: a polygon of fewer than 3 points; left out",
+        "annotations[1]: an area of -3; the box's is taken",
+    ]
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.annotations is not None
+        objects = store.annotations[0].objects
+        assert [len(rings) for rings in objects.polygons] == [1, 1]
+        assert objects.fields["area"][1] == pytest.approx(10.1 * 20.2)
+
+
+def test_a_skeleton_of_points_that_are_not_there_is_said(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(1, 7, keypoints=[1, 2, 2]))
+    values = json.loads(path.read_text())
+    values["categories"] = [
+        {"id": 18, "name": "dog", "keypoints": ["nose"], "skeleton": [[1, 1], [1, 2], [0, 1]]}
+    ]
+    path.write_text(json.dumps(values))
+    _, found = packed(path, tmp_path / "o.lmdb")
+    ((name, detail),) = of_kind(found, "label-remark")
+    assert name.endswith("categories[0]")
+    assert "from 1 to 1" in detail
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.annotations is not None
+        assert store.annotations.header.skeleton == ((0, 0),)
+
+
+def test_keypoints_that_no_category_names_are_said(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(1, 7, keypoints=[1, 2, 2]))
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"categories": [{"id": 18, "name": "dog"}]}))
+    _, found = packed(path, tmp_path / "o.lmdb")
+    assert "no category names any" in of_kind(found, "label-remark")[0][1]
+
+
+def test_whole_floats_are_ids(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(1, 7) | {"id": 5.0, "image_id": 7.0}, id=7.0)
+    values = json.loads(path.read_text())
+    values["annotations"][0]["category_id"] = values["categories"][0]["id"] = 18.0
+    path.write_text(json.dumps(values))
+    summary, _ = packed(path, tmp_path / "o.lmdb")
+    assert (summary.problems_count, summary.contents.objects) == (0, 1)
+    with Store(tmp_path / "o.lmdb") as store:
+        assert store.annotations is not None
+        assert store.annotations.header.category_ids == (1, 18)
+        assert store.annotations[0].image_id == 7
+        assert store.annotations[0].objects.fields["id"].tolist() == [5]
+
+
 def test_ids_that_stand_twice_and_annotations_of_no_image_are_said(tmp_path: Path) -> None:
     root = tmp_path / "src"
     for name in "abc":
@@ -202,13 +261,16 @@ def test_ids_that_stand_twice_and_annotations_of_no_image_are_said(tmp_path: Pat
         {"id": 4, "file_name": "gone.jpg"}, {"id": [], "file_name": "c.jpg"}, {"id": 5}, 6,
         {"id": 8, "file_name": "\ud800.jpg"}, {"id": 9, "file_name": "a\0.jpg"},
     ]  # fmt: skip
-    annotations = [annotation(1, 1), annotation(2, 99), annotation(3, 99), "x"]
+    annotations = [annotation(1, 1), annotation(2, 99), annotation(3, 99), "x", annotation(2, 1)]
     (root / "all.json").write_text(json.dumps(coco_json(images, annotations)))
     summary, found = packed(root, tmp_path / "o.lmdb")
     assert summary.contents.photos == 1
     assert [name for name, _ in of_kind(found, "image-id")] == [
         "all.json, images[1]", "all.json, images[5]",
     ]  # fmt: skip
+    assert of_kind(found, "annotation-id") == [
+        ("all.json, annotations[4]", "id 2: annotations[1] has it too; both are packed")
+    ]
     assert "2 annotations" in of_kind(found, "label-without-photo")[0][1]
     assert of_kind(found, "listed-twice")[0][0] == "all.json, images[2]"
     assert of_kind(found, "path-out")[0][0] == "all.json, images[3]"

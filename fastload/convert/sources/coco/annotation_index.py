@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 __all__ = ["AnnotationIndex", "AnnotationPlaces"]
 
 
+_UNKNOWN = -(1 << 63)
+
+
 class AnnotationPlaces:
-    """Annotations as they come: 20 bytes each, and some hundred for each other image id.
+    """Annotations as they come: 28 bytes each, and some hundred for each other image id.
 
     Attributes:
         numbers: of image ids, by their first appearance.
@@ -19,19 +22,36 @@ class AnnotationPlaces:
 
     def __init__(self) -> None:
         self.numbers: dict[int | str, int] = {}
-        self._images = array("I")
+        self._images, self._ids = array("I"), array("q")
         self._places, self._offsets, self._sizes = array("I"), array("Q"), array("I")
 
     def number(self, identity: int | str) -> int:
         """The number of an image id, which may be new."""
         return self.numbers.setdefault(identity, len(self.numbers))
 
-    def add(self, place: int, identity: int | str, offset: int, size: int) -> None:
-        """One annotation: its place in the file's list, its image, and its bytes."""
+    def add(self, place: int, identity: int | str, offset: int, size: int, own: object) -> None:
+        """One annotation: its place in the file's list, its image, its bytes, and its own id."""
+        known = type(own) is int and abs(own) < -_UNKNOWN
+        self._ids.append(own if known else _UNKNOWN)  # type: ignore[arg-type]
         self._images.append(self.number(identity))
         self._places.append(place)
         self._offsets.append(offset)
         self._sizes.append(size)
+
+    def repeated(self, limit: int) -> tuple[list[tuple[int, int, int]], int]:
+        """(id, place of the first, its own place) of annotations whose id stands before them.
+
+        Returns:
+            the first ``limit`` by id, and how many there are.
+        """
+        ids = np.frombuffer(self._ids, np.int64)
+        order = np.argsort(ids, kind="stable")
+        found = ids[order]
+        again = np.flatnonzero((found[1:] == found[:-1]) & (found[1:] != _UNKNOWN)) + 1
+        firsts = order[np.searchsorted(found, found[again[:limit]])]
+        some = [(int(found[number]), self._places[first], self._places[order[number]])
+                for number, first in zip(again[:limit], firsts, strict=True)]  # fmt: skip
+        return some, len(again)
 
     def sorted(self) -> AnnotationIndex:
         """All of them by image, those of one image in the file's order."""

@@ -16,6 +16,7 @@ from fastload.convert.labelled import LabelError, shown
 from fastload.convert.names import is_path
 from fastload.convert.sources.coco.annotation_index import AnnotationIndex, AnnotationPlaces
 from fastload.convert.sources.coco.category import Category, read_categories
+from fastload.convert.sources.coco.numbers import whole
 from fastload.convert.sources.place import MAX_LABEL_FILE_BYTES, Place
 from fastload.errors import SourceError
 from fastload.store import AttachedFile, Attaching
@@ -24,6 +25,7 @@ __all__ = ["CocoFile", "CocoImage", "read_coco"]
 
 _ID_LIMIT = 1 << 63
 _PIECE_BYTES = 1 << 20
+_MAX_REPEATED = 100  # ids that stand twice, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,11 @@ class _Scan:
                         categories.append(value)
         for key, value in wrong.items():
             raise LabelError(f"{key}: expected a list, found {value}")
-        self._categories = read_categories(categories)
+        self._categories, remarks = read_categories(categories)
+        for place, remark in remarks:
+            name = f"{self._name}, categories[{place}]"
+            self._findings.append(Finding(name, Severity.NOTE, "label-remark", remark))
+        self._say_repeated()
 
     def file(self, path: str, stamp: tuple[int, int]) -> CocoFile:
         """What was found."""
@@ -173,6 +179,17 @@ class _Scan:
             self._name, path, stamp, self._categories, self._images, index, self._findings
         )
 
+    def _say_repeated(self) -> None:
+        repeated, count = self._annotations.repeated(_MAX_REPEATED)
+        for identity, first, place in repeated:
+            self._problem(
+                f"annotations[{place}]", "annotation-id",
+                f"id {identity}: annotations[{first}] has it too; both are packed",
+            )  # fmt: skip
+        if left := count - len(repeated):
+            self._problem("annotations", "annotation-id",
+                          f"{left:,} more have an id that stands before them")  # fmt: skip
+
     def strays(self) -> Iterator[tuple[int | str, int]]:
         """(id, its number) of images that only annotations name."""
         for identity, number in self._annotations.numbers.items():
@@ -180,9 +197,9 @@ class _Scan:
                 yield identity, number
 
     def _annotation(self, place: int, value: Any, offset: int, size: int) -> None:
-        identity = value.get("image_id") if isinstance(value, dict) else None
+        identity = whole(value.get("image_id")) if isinstance(value, dict) else None
         if isinstance(identity, (int, str)):
-            self._annotations.add(place, identity, offset, size)
+            self._annotations.add(place, identity, offset, size, whole(value.get("id")))
             return
         self._problem(
             f"annotations[{place}]", "label",
@@ -195,7 +212,7 @@ class _Scan:
         if not isinstance(name, str) or not is_path(name):
             self._problem(where, "label", f"expected an image with file_name: {shown(image)}")
             return
-        identity = image.get("id")
+        identity = whole(image.get("id"))
         is_id = isinstance(identity, (int, str))
         number = self._annotations.number(identity) if is_id else -1
         if not is_id or number in self._imaged:
@@ -203,7 +220,7 @@ class _Scan:
             self._problem(where, "image-id", f"id {shown(identity)}: {what}; not packed")
             return
         self._imaged.add(number)
-        height, width = image.get("height"), image.get("width")
+        height, width = whole(image.get("height")), whole(image.get("width"))
         size = (height, width) if type(height) is int and type(width) is int else None
         known = identity if isinstance(identity, int) and abs(identity) < _ID_LIMIT else None
         shared = None if size is None else self._sizes.setdefault(size, size)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastload.convert.labelled import MAX_COORDINATE, LabelError, shown
+from fastload.convert.sources.coco.numbers import whole
 from fastload.convert.sources.coco.rle import runs_of
 from fastload.store import Objects
 
@@ -16,6 +17,7 @@ __all__ = ["CocoRules", "objects_of"]
 
 _ID_LIMIT = 1 << 63
 _NUMBERS = frozenset({int, float})
+_LEAST_COORDINATES = 6  # of a polygon
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,12 @@ class CocoRules:
 
     Attributes:
         class_ids: category id -> class id.
-        keypoint_count: of an object; 0: annotations have none.
+        keypoint_counts: category id -> how many it names.
+        keypoint_count: the most of these; 0: annotations have none.
     """
 
     class_ids: dict[int, int]
+    keypoint_counts: dict[int, int]
     keypoint_count: int = 0
 
 
@@ -62,16 +66,22 @@ def objects_of(
             classes.append(_class(annotation, rules))
             boxes.append((x, y, x + width, y + height))
             rings, runs = _segmentation(annotation.get("segmentation"), size)
-            polygons.append(rings)
+            polygons.append([ring for ring in rings if len(ring) >= _LEAST_COORDINATES])
+            if len(polygons[-1]) < len(rings):
+                notes.append(f"annotations[{place}]: a polygon of fewer than 3 points; left out")
             masks.append(runs)
             area = annotation.get("area")
-            fields["area"].append(
-                width * height if area is None else float(_numbers([area], 1, "area")[0])
-            )
+            if area is not None and _numbers([area], 1, "area")[0] < 0:
+                notes.append(f"annotations[{place}]: an area of {area:g}; the box's is taken")
+                area = None
+            fields["area"].append(width * height if area is None else float(area))
             fields["crowd"].append(_flag(annotation))
             fields["id"].append(_identity(annotation))
             if rules.keypoint_count:
-                fields["keypoints"].append(_keypoints(annotation, rules.keypoint_count))
+                fields["keypoints"].append(_keypoints(annotation, rules))
+            elif annotation.get("keypoints"):
+                notes.append(f"annotations[{place}]: keypoints, and no category names any; "
+                             "left out")  # fmt: skip
         except LabelError as error:
             raise LabelError(
                 f"annotations[{place}] (id {shown(annotation.get('id'))}): {error.detail}"
@@ -94,7 +104,7 @@ def _numbers(value: object, count: int | None, name: str) -> list[float]:
 
 
 def _class(annotation: dict[Any, Any], rules: CocoRules) -> int:
-    category = annotation.get("category_id")
+    category = whole(annotation.get("category_id"))
     if type(category) is not int or category not in rules.class_ids:
         raise LabelError(f"category_id: no such category: {shown(category)}")
     return rules.class_ids[category]
@@ -108,7 +118,7 @@ def _flag(annotation: dict[Any, Any]) -> int:
 
 
 def _identity(annotation: dict[Any, Any]) -> int:
-    number = annotation.get("id", -1)
+    number = whole(annotation.get("id", -1))
     if type(number) is not int or not -_ID_LIMIT <= number < _ID_LIMIT:
         raise LabelError(f"id: expected an integer of 64 bits, found {shown(number)}")
     return number
@@ -128,10 +138,13 @@ def _segmentation(value: object, size: tuple[int, int] | None) -> tuple[list[Any
     return rings, []
 
 
-def _keypoints(annotation: dict[Any, Any], count: int) -> list[list[float]]:
-    """``count`` keypoints of x, y and visibility; those that the category does not have are 0."""
+def _keypoints(annotation: dict[Any, Any], rules: CocoRules) -> list[list[float]]:
+    """Keypoints of x, y and visibility; those that the category does not have are 0."""
     found = _numbers(annotation.get("keypoints") or [], None, "keypoints")
-    if len(found) % 3 or len(found) > 3 * count:
-        raise LabelError(f"keypoints: expected up to {count} of 3 numbers, found {len(found)}")
-    found = found + [0.0] * (3 * count - len(found))
-    return [found[place : place + 3] for place in range(0, 3 * count, 3)]
+    own, most = rules.keypoint_counts[whole(annotation["category_id"])], rules.keypoint_count
+    if found and len(found) != 3 * own:
+        raise LabelError(
+            f"keypoints: expected 3 numbers for each of the category's {own}, found {len(found)}"
+        )
+    found = found + [0.0] * (3 * most - len(found))
+    return [found[place : place + 3] for place in range(0, 3 * most, 3)]

@@ -53,6 +53,7 @@ def open_coco(place: Place) -> ListedSource:
     categories = _categories(files)
     rules = CocoRules(
         {category.identity: number for number, category in enumerate(categories)},
+        {category.identity: len(category.keypoints) for category in categories},
         max((len(category.keypoints) for category in categories), default=0),
     )
     labels: list[tuple[CocoFile, CocoImage]] = []

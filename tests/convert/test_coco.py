@@ -333,6 +333,23 @@ def test_a_broken_file_is_not_passed_over(tmp_path: Path, name: str, data: bytes
         pack(tmp_path / "src", tmp_path / "o.lmdb")
 
 
+def test_json_in_single_quotes_is_an_error_whatever_its_name(tmp_path: Path) -> None:
+    coco_set(tmp_path / "src")
+    (tmp_path / "src" / "annotations" / "mine.json").write_text(str(coco_json([], [])))
+    with pytest.raises(SourceError, match=r"mine\.json: line 1: no valid JSON"):
+        pack(tmp_path / "src", tmp_path / "o.lmdb")
+
+
+@pytest.mark.parametrize("data", [b"", b"[1]", b'{"info": {}', "{}".encode("utf-16")])
+def test_other_json_beside_that_of_the_data_set_is_listed(tmp_path: Path, data: bytes) -> None:
+    coco_set(tmp_path / "src")
+    (tmp_path / "src" / "annotations" / "mine.json").write_bytes(data)
+    _, found = packed(tmp_path / "src", tmp_path / "o.lmdb")
+    ((name, detail),) = of_kind(found, "other-file")
+    assert name == "annotations/mine.json"
+    assert "no COCO JSON" in detail
+
+
 def test_photos_lie_where_most_of_those_looked_at_are(tmp_path: Path) -> None:
     root = tmp_path / "src"
     far = write_photo(tmp_path / "far.jpg")

@@ -29,6 +29,19 @@ def test_every_layout_is_tried_here() -> None:
     assert set(KNOWN) == {"auto", *LAYOUTS}
 
 
+@pytest.mark.parametrize("layout", ["coco", "imagefolder", "voc", "yolo"], indirect=True)
+def test_files_that_say_nothing_of_photos_are_listed(source: Path, tmp_path: Path) -> None:
+    for name in ("LICENSE", "README.md"):
+        (source / name).write_text("free for all")
+    found: list[Finding] = []
+    pack(source, tmp_path / "o.lmdb", on_finding=found.append)
+    ignored = {one.name for one in found if one.severity is Severity.IGNORED}
+    assert ignored >= {"LICENSE", "README.md"}
+    with Store(tmp_path / "o.lmdb") as store:
+        kept = store.annotations.header.files if store.annotations is not None else ()
+    assert not ignored & {file.name for file in kept}
+
+
 def test_a_layout_is_found_out_and_nothing_in_the_source_is_touched(
     layout: str, source: Path, tmp_path: Path
 ) -> None:

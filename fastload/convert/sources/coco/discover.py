@@ -15,6 +15,8 @@ _PROBE_BYTES = 1 << 20
 _KINDS = ("instances", "person_keypoints")
 _OTHER_KINDS = ("captions", "image_info", "panoptic", "stuff")
 _NAME = re.compile(rf"({'|'.join((*_KINDS, *_OTHER_KINDS))})_(.+)\.json", re.IGNORECASE)
+#: In single quotes, it is what Python prints, and to be reported as no JSON.
+_MEMBER = re.compile(rb"""(["'])(?:images|annotations|categories)\1""")
 #: A file of this name describes the photos beside it.
 _BESIDE = "_annotations.coco.json"
 
@@ -31,8 +33,7 @@ def looks_like_coco(path: str) -> bool:
     if base == _BESIDE or base.lower().startswith(tuple(f"{kind}_" for kind in _KINDS)):
         return os.path.isfile(path)
     head = sniff_file(path, _PROBE_BYTES)
-    keys = (b'"images"', b'"annotations"', b'"categories"')
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and any(key in head for key in keys)
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and bool(_MEMBER.search(head))
 
 
 def split_of(path: str) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from fastload.convert.findings import Finding, Severity
 from fastload.convert.frame import coordinates_of
@@ -17,6 +16,7 @@ from fastload.convert.sources.coco.discover import annotation_files, looks_like_
 from fastload.convert.sources.coco.file import CocoFile, CocoImage, read_coco
 from fastload.convert.sources.coco.objects import CocoRules, objects_of
 from fastload.convert.sources.listed import ListedSource
+from fastload.convert.sources.other_files import other_files
 from fastload.convert.sources.place import Place
 from fastload.convert.sources.unlisted_photos import unlisted_photos
 from fastload.errors import SourceError
@@ -83,6 +83,15 @@ def open_coco(place: Place) -> ListedSource:
             Finding(files[0].name, Severity.NOTE, "class-name-twice", detail)
         ),
     )
+    known = {file.name for file in (*files, *findings[NO_SPLIT])}
+
+    def last() -> Iterator[Finding]:
+        yield from unlisted_photos(place, entries)
+        # Beside a JSON that was named, others may lie that have nothing to do with it.
+        for folder in ("", "annotations") if place.file is None else ("",):
+            if os.path.isdir(os.path.join(place.root, folder)):
+                yield from map(_other, other_files(place, folder, known))
+
     return ListedSource(
         LAYOUT,
         place.boundary,
@@ -90,11 +99,17 @@ def open_coco(place: Place) -> ListedSource:
         tuple(filter(None, paths)),
         entries,
         findings,
-        partial(unlisted_photos, place, entries),
+        last,
         CocoLabels(labels, rules, has_ids).read,
         annotations,
         b"".join(stored),
     )
+
+
+def _other(finding: Finding) -> Finding:
+    if not finding.name.lower().endswith(".json"):
+        return finding
+    return replace(finding, detail="no COCO JSON of boxes, by its name and its beginning")
 
 
 @dataclass(frozen=True)

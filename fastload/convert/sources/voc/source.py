@@ -15,6 +15,7 @@ from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.names import is_path
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.listed import ListedSource
+from fastload.convert.sources.other_files import other_files
 from fastload.convert.sources.place import Place, SourceFile
 from fastload.convert.sources.unlisted_photos import unlisted_photos
 from fastload.convert.sources.voc.annotation import FLAGS, class_names_in, read_annotation
@@ -74,7 +75,9 @@ def open_voc(place: Place) -> ListedSource:
     class_ids = {name: number for number, name in enumerate(class_names)}
 
     def last() -> Iterator[Finding]:
-        return chain(unlisted_photos(place, entries), listing.orphans())
+        known = {file.name for file in described}
+        others = (other_files(place, folder, known) for folder in dict.fromkeys(("", *years)))
+        return chain(unlisted_photos(place, entries), listing.orphans(), *others)
 
     return ListedSource(
         LAYOUT,

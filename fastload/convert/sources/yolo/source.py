@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain
 
 from fastload.convert.files import read_file
 from fastload.convert.findings import Finding, RefusedError, Severity
@@ -13,6 +13,7 @@ from fastload.convert.labelled import LabelError, Labelled, PhotoSize, damaged
 from fastload.convert.sources.base import SourceItem
 from fastload.convert.sources.class_names import unique_names
 from fastload.convert.sources.listed import ListedSource
+from fastload.convert.sources.other_files import other_files
 from fastload.convert.sources.place import Place, SourceFile
 from fastload.convert.sources.splits import SPLIT_NAMES
 from fastload.convert.sources.yolo.config import YoloConfig, is_yolo_yaml, read_config
@@ -83,6 +84,12 @@ def open_yolo(place: Place) -> ListedSource:
         keypoint_flip=config.keypoint_flip if config and shape else (),
         files=described,
     )
+
+    def last() -> Iterator[Finding]:
+        known = {file.name for file in described}
+        known |= {label_name(item, place.root)[0] for item in entries}
+        return chain(orphans(place, entries), other_files(place, "", known))
+
     return ListedSource(
         LAYOUT,
         place.boundary,
@@ -90,7 +97,7 @@ def open_yolo(place: Place) -> ListedSource:
         tuple(filter(None, splits)),
         entries,
         findings,
-        partial(orphans, place, entries),
+        last,
         YoloLabels(place, YoloRules(place.profile, len(names), shape)).read,
         annotations,
         stored,

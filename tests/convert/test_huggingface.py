@@ -184,6 +184,29 @@ def test_without_features_classes_are_what_the_column_holds(
         assert store.column("class_id").tolist() == ids
 
 
+def test_whole_floats_are_classes_and_others_are_kept_as_they_are(
+    tmp_path: Path, jpegs: list[bytes]
+) -> None:
+    for last, ids in ((2.0, [1, -1, 2]), (0.5, [-1, -1, -1]), (math.inf, [-1, -1, -1])):
+        rows = rows_of(jpegs, label=[1.0, math.nan, last])
+        path = write_parquet(tmp_path / "x.parquet", rows)
+        _, found = packed(path, tmp_path / "o.lmdb")
+        notes = of_kind(found, "no-classes")
+        assert [name for name, _ in notes] == ["label"] * (last != 2.0)
+        assert all(f"found {last:g} in row 2" in detail for _, detail in notes)
+        with Store(tmp_path / "o.lmdb") as store:
+            assert store.header.class_names == (("0", "1", "2") if last == 2.0 else ())
+            assert store.column("class_id").tolist() == ids
+            assert json.loads(store.label_files(0)[0].text) == {"label": 1.0}
+
+
+def test_a_table_of_photos_that_is_cut_is_named(tmp_path: Path, jpegs: list[bytes]) -> None:
+    path = write_parquet(tmp_path / "src" / "x.parquet", rows_of(jpegs))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SourceError, match=r"x\.parquet: after 0 rows: .*[Pp]arquet"):
+        find_source(tmp_path / "src")
+
+
 def test_objects_that_cannot_be_damage_their_photo_alone(
     tmp_path: Path, jpegs: list[bytes]
 ) -> None:

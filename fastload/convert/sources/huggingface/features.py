@@ -26,7 +26,7 @@ class Columns:
     Attributes:
         image: of photos.
         is_struct: photos are structs of ``bytes`` and ``path``; else just bytes.
-        label: the photo's class.
+        label: the photo's class; where it is a column of floats, it is among ``kept`` too.
         names: of the photos' classes; () where only numbers are known.
         objects: a struct of lists, or a list of structs.
         object_fields: what they hold; None: there are no objects.
@@ -80,6 +80,8 @@ def find_columns(schema: Any) -> Columns:
         label = _label(schema, features)
         fields |= {"label": label, "names": _class_names(features.get(label))}
     used = {image, objects, fields.get("label"), fields.get("image_id")}
+    if fields.get("label") and _is_float(schema.field(fields["label"]).type):
+        used.discard(fields["label"])  # it may hold no classes, but values to learn
     more = [field for field in schema if field.name not in used]
     kept = tuple(
         field.name for field in more if _is_kept(field.type) and schema.names.count(field.name) == 1
@@ -112,7 +114,11 @@ def _label(schema: Any, features: Mapping[str, Any]) -> str:
     if not known:
         known = [f.name for f in schema if f.name.lower() in _LABELS and _is_class(f.type)]
     order = {name: place for place, name in enumerate(_LABELS)}
-    return min(known, key=lambda name: order.get(name.lower(), len(order)), default="")
+    return min(
+        known,
+        key=lambda name: (_is_float(schema.field(name).type), order.get(name.lower(), len(order))),
+        default="",
+    )
 
 
 def _features(schema: Any) -> Mapping[str, Any]:
@@ -156,8 +162,11 @@ def _inner(kind: Any) -> dict[str, Any]:
 
 
 def _is_class(kind: Any) -> bool:
-    types = arrow().types
-    return bool(types.is_integer(kind)) or _is_text(kind)
+    return bool(arrow().types.is_integer(kind)) or _is_float(kind) or _is_text(kind)
+
+
+def _is_float(kind: Any) -> bool:
+    return bool(arrow().types.is_floating(kind))
 
 
 def _is_kept(kind: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from array import array
 from collections.abc import Callable, Iterator
@@ -78,6 +79,7 @@ class Rows:
         columns: what they have; None before the first file.
         class_ids: of each row, where the file names the classes.
         classes: of each row, where it does not.
+        no_class: (row, value) of the first number that can be none: its column has no classes.
         image_ids: the photos' own numbers, where they have any.
         objects: those of each row, or None.
         texts: the further columns of each row; None: there are too many bytes of them.
@@ -89,6 +91,7 @@ class Rows:
         self.columns: Columns | None = None
         self.class_ids = array("i")
         self.classes = ClassColumn()
+        self.no_class: tuple[int, float] | None = None
         self.image_ids = array("q")
         self.objects: ObjectTable | None = None
         self.texts: RowTexts | None = RowTexts()
@@ -147,7 +150,9 @@ class Rows:
         paths = f"{columns.image}.path"
         known = {opened.schema.column(n).path for n in range(len(opened.schema.names))}
         wanted = [columns.label, columns.objects, columns.image_id, *file.kept]
-        wanted = [name for name in wanted if name] + ([paths] if paths in known else [])
+        wanted = [name for name in dict.fromkeys(wanted) if name] + (
+            [paths] if paths in known else []
+        )
         left = opened.metadata.num_rows
         if left > file.stamp[0]:
             raise LabelError(f"it states {left:,} rows, and has {file.stamp[0]:,} bytes")
@@ -207,8 +212,10 @@ class Rows:
         if columns.names:
             self.class_ids.extend(_class_id(value, columns.names) for value in labels)
         else:
-            for value in labels:
+            for number, value in enumerate(labels, start=self.count):
                 self.classes.add(class_value(value))
+                if self.no_class is None and _is_broken(value):
+                    self.no_class = number, value
         self.image_ids.extend(value if value and abs(value) < _ID_LIMIT else 0 for value in ids)
         if self.objects is not None:
             for value in objects:
@@ -238,6 +245,11 @@ def _class_id(value: object, names: tuple[str, ...]) -> int:
     if isinstance(value, str):
         return names.index(value) if value in names else NO_SUCH_CLASS
     return value if isinstance(value, int) and 0 <= value < len(names) else NO_SUCH_CLASS
+
+
+def _is_broken(value: object) -> bool:
+    """Whether it is a number, and none of a class; NaN is as good as nothing, as pandas has it."""
+    return isinstance(value, float) and not value.is_integer() and not math.isnan(value)
 
 
 def _first_ending(opened: Any, columns: Columns) -> str:

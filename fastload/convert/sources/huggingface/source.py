@@ -48,7 +48,10 @@ _MAX_SPLITS = 255
 
 
 def probe_huggingface(place: Place) -> bool:
-    """Whether a file with a column of photos was named, or a folder holds such and no photos."""
+    """Whether a file with a column of photos was named, or a folder holds such and no photos.
+
+    One in a folder that cannot be read counts as well: opening the folder says why.
+    """
     if place.file is not None:
         return place.file.lower().endswith(".arrow") or _has_photos(place.file)
     if looks_saved(place):
@@ -58,16 +61,16 @@ def probe_huggingface(place: Place) -> bool:
         return False
     names = (os.path.join(place.root, found) for folder in walk.folders("", [])[0]
              for found in walk.files(folder) if isinstance(found, str))  # fmt: skip
-    return not has_arrow() or any(_has_photos(name) for name in names)
+    return not has_arrow() or any(_has_photos(name, unreadable=True) for name in names)
 
 
-def _has_photos(path: str) -> bool:
+def _has_photos(path: str, *, unreadable: bool = False) -> bool:
     if not path.lower().endswith(".parquet") or not has_arrow() or not os.path.isfile(path):
         return False
     try:
         return bool(image_columns(parquet().read_schema(path)))
     except arrow_errors():
-        return False
+        return unreadable
 
 
 def open_huggingface(place: Place) -> HuggingFaceSource:
@@ -131,7 +134,15 @@ def _classes(rows: Rows, findings: list[Finding]) -> tuple[tuple[str, ...], NDAr
         return unique_names(rows.objects.class_names, note), none
     if columns.names:
         return unique_names(columns.names, note), np.array(rows.class_ids, np.int32)
-    found = rows.classes.names_and_ids() if columns.label else ((), none)
+    if not columns.label:
+        return (), none
+    found = rows.classes.names_and_ids()
+    if rows.no_class is not None:
+        row, value = rows.no_class
+        detail = (f"expected whole numbers for classes, found {value:g} in row {row} (from 0); "
+                  "photos are packed without")  # fmt: skip
+        findings.append(Finding(columns.label, Severity.NOTE, "no-classes", detail))
+        return (), none
     if found is None:
         findings.append(
             Finding(columns.label, Severity.NOTE, "too-many-classes",

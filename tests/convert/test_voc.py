@@ -9,6 +9,8 @@ import pytest
 from fastload.convert import Finding, Summary, pack, unpack
 from fastload.convert.labelled import LabelError
 from fastload.convert.safe_xml import load_xml
+from fastload.convert.sources.voc import annotation
+from fastload.convert.sources.voc.annotation import class_names_in
 from fastload.store import Store
 from support.trees import snapshot, write_photo
 from support.voc import voc_object, voc_set, voc_xml
@@ -175,6 +177,28 @@ def test_nothing_that_xml_names_is_opened(tmp_path: Path) -> None:
             assert "secret" not in load_xml(text.encode()).text
         except LabelError:
             continue
+
+
+def test_names_that_are_known_need_no_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotation, "load_xml", None)
+    data = voc_xml(voc_object("dog"), voc_object(" red cat ")).encode()
+    assert class_names_in(data, {"dog", "red cat"}) == set()
+    with pytest.raises(TypeError):
+        class_names_in(data, {"dog"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        voc_xml(voc_object("dog"), voc_object("c&#97;t")).encode(),
+        voc_xml(voc_object("dog"), voc_object("<![CDATA[cat]]>")).encode(),
+        voc_xml(voc_object("dog"), voc_object("cat").replace("name>", "name >")).encode(),
+        voc_xml(voc_object("dog"), voc_object("c<!-- -->at")).encode(),
+        voc_xml(voc_object("dog"), voc_object("cat")).encode("utf-16"),
+    ],
+)
+def test_names_that_are_spelled_otherwise_are_found(data: bytes) -> None:
+    assert class_names_in(data, {"dog"}) == {"dog", "cat"}
 
 
 def test_a_million_elements_are_refused_before_they_are_held() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,8 +17,21 @@ FLAGS = ("difficult", "truncated", "occluded")
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "", "false", "no", "unspecified"})
 
 
-def class_names_in(data: bytes) -> set[str]:
-    """The names of all objects; LabelError where the XML cannot be read."""
+#: A name as programs write it: with nothing in it that XML, or an encoding, reads otherwise.
+_PLAIN_NAME = re.compile(rb"<name>([ -%'-;=-~]{1,200})</name>")
+
+
+def class_names_in(data: bytes, known: set[str] | frozenset[str] = frozenset()) -> set[str]:
+    """The names of all objects; may be none where all of them are ``known``, without parsing.
+
+    Raises:
+        LabelError: the XML cannot be read.
+    """
+    plain = _PLAIN_NAME.findall(data)
+    # Encodings in which bytes like these are other characters have zeros, or no such bytes.
+    is_plain = plain and len(plain) == data.count(b"<name") and b"\0" not in data
+    if is_plain and known.issuperset(name.decode().strip() for name in set(plain)):
+        return set()
     return {_name(element) for element in _root(data).all("object")}
 
 

@@ -245,7 +245,7 @@ def _class_names(
     for name in dict.fromkeys(_xml_name(item.name) for item in entries):
         try:
             file_found = read_label_file(place, name)
-            found |= class_names_in(file_found.text) if file_found is not None else set()
+            found |= class_names_in(file_found.text, found) if file_found is not None else set()
         except LabelError:
             continue  # said when the photo is packed
     return tuple(sorted(found)), []

@@ -350,6 +350,15 @@ def test_other_json_beside_that_of_the_data_set_is_listed(tmp_path: Path, data: 
     assert "no COCO JSON" in detail
 
 
+def test_what_lies_beside_a_json_that_was_named_is_no_matter(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(1, 7))
+    (tmp_path / "src" / "notes.txt").write_text("of another data set")
+    _, found = packed(path, tmp_path / "o.lmdb")
+    assert not of_kind(found, "other-file")
+    _, found = packed(tmp_path / "src", tmp_path / "o.lmdb")
+    assert [name for name, _ in of_kind(found, "other-file")] == ["notes.txt"]
+
+
 def test_photos_lie_where_most_of_those_looked_at_are(tmp_path: Path) -> None:
     root = tmp_path / "src"
     far = write_photo(tmp_path / "far.jpg")

@@ -87,8 +87,10 @@ def open_coco(place: Place) -> ListedSource:
 
     def last() -> Iterator[Finding]:
         yield from unlisted_photos(place, entries)
-        # Beside a JSON that was named, others may lie that have nothing to do with it.
-        for folder in ("", "annotations") if place.file is None else ("",):
+        folders = ["", "annotations"]
+        if place.file is not None:  # beside it, others may lie that have nothing to do with it
+            folders = [""] if os.path.dirname(place.file) != place.root else []
+        for folder in folders:
             if os.path.isdir(os.path.join(place.root, folder)):
                 yield from map(_other, other_files(place, folder, known))
 

@@ -72,6 +72,7 @@ class PackJob:
         self._packer = photo_packer(options, self._decoding)
         self._keeps_originals = bool(original_columns(options.content()))
         self._position = writer.committed_position
+        self._is_between = True  # two items: the position counts all that the writer was given
         self._committed_at = time.monotonic()
         #: Photos packed by this job, and their bytes; not those of an earlier run.
         self.photos = 0
@@ -84,7 +85,8 @@ class PackJob:
             False where an earlier run was interrupted while it published: nothing is left to pack,
             and the source was not looked at.
 
-        Interrupted by Ctrl-C (any KeyboardInterrupt), what is packed so far is committed.
+        Interrupted by Ctrl-C (any KeyboardInterrupt), what is packed so far is committed, unless
+        that is in the midst of an item: then the last commit counts.
 
         Raises:
             ResumeError: the source is not as it was when packing began.
@@ -101,8 +103,9 @@ class PackJob:
         try:
             self._pack(items, throttled)
         except KeyboardInterrupt:
-            with suppress(FastloadError):
-                self.writer.commit(self._position)
+            if self._is_between:
+                with suppress(FastloadError):
+                    self.writer.commit(self._position)
             raise
         self.writer.commit(self._position)
         throttled.flush()
@@ -119,6 +122,7 @@ class PackJob:
         )
         for ticket, (item, outcome) in enumerate(results):
             file_bytes = held_bytes = 0
+            self._is_between = False
             if isinstance(outcome, Finding):
                 self._on_finding(outcome)
                 if outcome.severity is Severity.PROBLEM:
@@ -128,6 +132,7 @@ class PackJob:
                 file_bytes, held_bytes = len(outcome[0].data), _held_bytes(*outcome)
                 self._append(item, *outcome)
                 self._position += 1
+            self._is_between = True
             del outcome
             self._held.release(held_bytes, next_ticket=ticket + 1)
             progress.advance(isinstance(item, SourceItem), file_bytes)

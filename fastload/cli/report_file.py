@@ -14,6 +14,9 @@ from fastload.convert.targets import is_inside
 
 __all__ = ["FindingsFile"]
 
+#: Of every such file; one that was cut off may have less.
+_BEGIN = b'{"severity": "'
+
 
 @final
 class FindingsFile:
@@ -57,8 +60,9 @@ def _check(path: str, source: str | None) -> None:
     if not os.path.isfile(path):
         return
     with open(path, "rb") as file:
-        begin = file.read(1)
-    if begin not in (b"", b"{"):  # a store, a photo: one letter too few, and it would be gone
+        begin = file.read(len(_BEGIN))
+    # A store, its manifest, a COCO JSON: one word too few, and it would be gone.
+    if not _BEGIN.startswith(begin):
         raise click.UsageError(
             f"--problems: expected a new file, or an earlier one of problems, found {path} with "
             "something else in it"

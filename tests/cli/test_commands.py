@@ -252,6 +252,10 @@ def test_reports_are_not_written_into_the_source(source: Path, tmp_path: Path) -
     run("convert", source, store)
     run("verify", store, "--source", source, "--problems", source / "bad.jsonl", code=2)
     assert "something else" in run("verify", store, "--problems", store, code=2)
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"format": "fastload-shards"}')
+    assert "something else" in run("verify", store, "--problems", manifest, code=2)
+    assert manifest.read_text() == '{"format": "fastload-shards"}'
     run("verify", store, "--problems", tmp_path / "p.jsonl")
     run("verify", store, "--problems", tmp_path / "p.jsonl")
     assert snapshot(source) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +193,14 @@ def test_what_is_not_kept_and_what_has_no_photo_is_said(
         assert store.annotations is not None
         assert store.annotations[0].objects.masks[0].tolist() == [0, 1200]
         assert [file.name for file in store.label_files(0)] == ["Annotations/a.xml"]
+
+
+def test_a_border_is_no_object_however_many_there_are() -> None:
+    png = io.BytesIO()
+    pixels = np.array([[0, 1, 255], [255, 254, 0]], np.uint8)
+    Image.fromarray(pixels).save(png, "PNG")
+    masks = instance_masks(png.getvalue(), 300, (2, 3))
+    assert {number: runs.tolist() for number, runs in enumerate(masks, 1) if len(runs)} == {
+        1: [2, 1, 3],
+        254: [3, 1, 2],
+    }

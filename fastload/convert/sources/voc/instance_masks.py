@@ -39,8 +39,11 @@ def instance_masks(
     highest = int(values[values != _VOID].max(initial=0))
     if highest > object_count:
         raise LabelError(f"a pixel of object {highest}, and the XML has {object_count} objects")
-    return [_runs(starts[values == number], ends[values == number], len(pixels))
-            for number in range(1, object_count + 1)]  # fmt: skip
+    runs = [np.empty(0, np.uint32)] * object_count
+    for number in np.unique(values).tolist():  # an XML may have more objects than a pixel can name
+        if number not in (0, _VOID):
+            runs[number - 1] = _runs(starts[values == number], ends[values == number], len(pixels))
+    return runs
 
 
 def _pixels(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -60,8 +63,6 @@ def _pixels(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _runs(starts: NDArray[np.intp], ends: NDArray[np.intp], total: int) -> NDArray[np.uint32]:
     """Runs outside and inside in turn, from the places where a mask begins and ends."""
-    if not len(starts):
-        return np.empty(0, np.uint32)
     edges = np.stack([starts, ends], axis=1).reshape(-1)
     runs = np.diff(edges, prepend=0, append=total)
     return (runs if runs[-1] else runs[:-1]).astype(np.uint32)

@@ -251,6 +251,14 @@ def test_whole_floats_are_ids(tmp_path: Path) -> None:
         assert store.annotations[0].objects.fields["id"].tolist() == [5]
 
 
+def test_true_is_no_id(tmp_path: Path) -> None:
+    path = one(tmp_path / "src", annotation(3, 1, image_id=True), annotation(4, 1), id=1)
+    summary, found = packed(path, tmp_path / "o.lmdb")
+    assert summary.contents.objects == 1
+    ((_, detail),) = of_kind(found, "label")
+    assert "expected an annotation with image_id" in detail
+
+
 def test_ids_that_stand_twice_and_annotations_of_no_image_are_said(tmp_path: Path) -> None:
     root = tmp_path / "src"
     for name in "abc":

@@ -198,7 +198,7 @@ class _Scan:
 
     def _annotation(self, place: int, value: Any, offset: int, size: int) -> None:
         identity = whole(value.get("image_id")) if isinstance(value, dict) else None
-        if isinstance(identity, (int, str)):
+        if isinstance(identity, (int, str)) and type(identity) is not bool:  # True would be 1
             self._annotations.add(place, identity, offset, size, whole(value.get("id")))
             return
         self._problem(
@@ -213,7 +213,7 @@ class _Scan:
             self._problem(where, "label", f"expected an image with file_name: {shown(image)}")
             return
         identity = whole(image.get("id"))
-        is_id = isinstance(identity, (int, str))
+        is_id = type(identity) in (int, str)
         number = self._annotations.number(identity) if is_id else -1
         if not is_id or number in self._imaged:
             what = "another image has it" if is_id else "expected an integer"

@@ -171,11 +171,13 @@ def photos_in_turn(source: Source, shares: Sequence[Share]) -> Iterator[tuple[st
 def listed_shares(source: Source, shares: Sequence[Share]) -> Iterator[tuple[Share, list[Item]]]:
     """Each share and what a ``ShareSource`` of it yields, for few listings of the source."""
     batch: list[Share] = []
+    held = 0
     for share in shares:
-        if batch and sum(one.photos for one in (*batch, share)) > _LISTED_PHOTOS:
+        if batch and held + share.photos > _LISTED_PHOTOS:
             yield from _listed(source, batch)
-            batch = []
+            batch, held = [], 0
         batch.append(share)
+        held += share.photos
     yield from _listed(source, batch)
 
 

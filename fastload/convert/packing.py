@@ -12,6 +12,7 @@ from fastload.convert.changes import Changes
 from fastload.convert.current import findings_if_current
 from fastload.convert.earlier import EarlierStore
 from fastload.convert.findings import Finding
+from fastload.convert.losses import Losses
 from fastload.convert.options import PackOptions
 from fastload.convert.progress import Progress
 from fastload.convert.shard_publisher import are_there
@@ -52,7 +53,8 @@ class Packing(ABC):
         kept_shards: those of them that were there before.
 
     Raises:
-        PackError: the store that is to be updated cannot be, or as ``StoreWriter`` says.
+        PackError: the store that is to be updated cannot be, or would lose photos that are not
+            gone; or as ``StoreWriter`` says.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Packing(ABC):
             store = self._stack.enter_context(Store(target.path))
             self.shards = _shards_of(store)
             self._check_choices(store)
+            self._mind_losses(store)
             if not options.checksum and not is_begun and _is_whole(store):
                 found = findings_if_current(store, self._header, target.source, options)
                 if found is not None:
@@ -128,6 +131,12 @@ class Packing(ABC):
         except StoreError as error:
             raise PackError(f"{error}; it cannot be updated: --overwrite packs it anew") from error
         return False
+
+    def _mind_losses(self, store: Store) -> None:
+        root, follows_links = self.target.source.root, self._options.follow_links
+        losses = Losses(store, root, follows_links=follows_links)
+        losses.check_folders()
+        self._note = losses.listener(self._note)
 
     def _check_choices(self, store: Store) -> None:
         before, now = dict(store.header.options), dict(self._header.options)

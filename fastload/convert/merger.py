@@ -14,7 +14,7 @@ from fastload.convert.copying import CopyPart, copy_parts, copy_state, publish_c
 from fastload.convert.findings import Finding, Severity, Tally
 from fastload.convert.merge_plan import CLASSES, DUPLICATES, SPLITS, MergePlan
 from fastload.convert.progress import Progress, Silent
-from fastload.convert.targets import exists_error
+from fastload.convert.targets import exists_error, linked_path
 from fastload.store import Store, StoreWriter
 
 __all__ = ["MergeReport", "merge"]
@@ -113,7 +113,7 @@ def merge(
     if not stores:
         raise ValueError("stores: expected one or more")
     started = time.monotonic()
-    path = Path(os.path.abspath(destination))
+    path = linked_path(destination)
     if path.exists() and not overwrite:
         raise exists_error(path)
     tally = Tally()

@@ -63,7 +63,8 @@ def pack(
     Args:
         source: folder with photos, in one of the layouts of docs/layouts.md, or the file that
             describes them, such as a YOLO yaml.
-        destination: the store's file, such as ``"photos.lmdb"``; of shards, their folder.
+        destination: the store's file, such as ``"photos.lmdb"``; of shards, their folder. Of a
+            link, what it leads to is made or replaced.
         options: the choices of ``PackOptions``; single ones may be given by name instead, as in
             ``pack(source, destination, tile="never", overwrite=True)``.
         split_stores: one store a split (``photos-train.lmdb``), not one with named splits.
@@ -122,6 +123,8 @@ def pack(
             update=options.update,
             sharded=sharded,
         )
+        for target in targets:  # one of a split may be a link
+            check_place(target.path, place_of(opened, source))
         if engine != "local" and not targets[0].sharded:
             raise PackError(
                 f"{path}: expected shards for the engine {engine!r}, found one store to make; say "

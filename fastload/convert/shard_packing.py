@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from fastload.convert.current import check_header
@@ -69,8 +67,6 @@ class ShardPacking(Packing):
         sharding: Sharding | None,
         make: MakeShards,
     ) -> None:
-        # Of a link to a folder: there, where a rename is one on a single disk.
-        target = replace(target, path=Path(os.path.realpath(target.path)))
         self._sharding = sharding
         self._make = make
         self._folder = partial_path(target.path)

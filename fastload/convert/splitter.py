@@ -19,7 +19,7 @@ from fastload.convert.names import printable
 from fastload.convert.progress import Progress, Silent
 from fastload.convert.ratio_split import check_ratios, split_by_ratio
 from fastload.convert.split_piece import SplitPiece, SplitStore
-from fastload.convert.targets import exists_error
+from fastload.convert.targets import exists_error, linked_path
 from fastload.errors import PackError
 from fastload.store import (
     NO_SPLIT,
@@ -155,7 +155,7 @@ def _path(destination: AnyPath, name: str) -> Path:
     if os.sep in name or "\0" in name or name in ("", ".", ".."):
         raise PackError(f"{name!a}: expected a split's name that can stand in a file's name")
     stem = path.stem if path.suffix == ".lmdb" else path.name
-    return path.with_name(f"{stem}-{name}.lmdb")
+    return linked_path(path.with_name(f"{stem}-{name}.lmdb"))
 
 
 def _by_names(

@@ -21,6 +21,7 @@ __all__ = [
     "exists_error",
     "is_inside",
     "is_sharded",
+    "linked_path",
     "place_of",
     "plan_targets",
 ]
@@ -72,7 +73,7 @@ def check_target(
             shards, or its folder is missing.
         SourceError: it lies inside the source, in which nothing is ever written.
     """
-    path = Path(os.path.abspath(destination))
+    path = linked_path(destination)
     named = os.fsdecode(source)
     files = expand(named) if is_pattern(named) else [named]
     if path.is_file() and any(os.path.isfile(f) and os.path.samefile(f, path) for f in files):
@@ -86,6 +87,23 @@ def check_target(
     _check_kind(path, sharded)
     if _is_taken(path) and not overwrite:
         raise exists_error(path, or_update=True)
+
+
+def linked_path(destination: str | os.PathLike[str]) -> Path:
+    """The absolute path at which a store is made: of a link, what it leads to, there or not.
+
+    So the link stays, and what is half packed lies where a rename is one on a single disk.
+
+    Raises:
+        PackError: the link leads in a circle.
+    """
+    path = Path(os.path.abspath(destination))
+    if not path.is_symlink():
+        return path
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise PackError(f"{path}: expected a link that leads to a store's place, found a circle")
+    return target
 
 
 def is_sharded(path: Path) -> bool:
@@ -181,15 +199,19 @@ def plan_targets(
         PackError: a store exists, and is not to be replaced.
         SourceError: stores a split are asked for, and the source has no splits.
     """
-    path = Path(os.path.abspath(destination))
     if not split_stores:
+        path = linked_path(destination)
         return [Target(path, source, sharded=sharded or (update and is_sharded(path)))]
     if not source.split_names:
         raise SourceError(
             f"{source.root}: expected train/val/test folders for one store a split, "
             f"found the layout {source.layout}; leave --split-stores out"
         )
-    paths = [path.with_name(f"{path.stem}-{name}{path.suffix}") for name in source.split_names]
+    path = Path(os.path.abspath(destination))
+    paths = [
+        linked_path(path.with_name(f"{path.stem}-{name}{path.suffix}"))
+        for name in source.split_names
+    ]
     sharded = sharded or (update and any(map(is_sharded, paths)))
     targets = []
     for number, target in enumerate(paths):

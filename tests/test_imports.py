@@ -187,7 +187,7 @@ def test_convert_runs_with_torch_blocked(tmp_path):
     for command in commands:
         code = (
             "import sys; sys.modules['torch'] = sys.modules['torchvision'] = None\n"
-            "from fastload.cli import main\n"
+            "from fastload.cli.commands import main\n"
             f"sys.argv = ['fastload', *{command!r}]\n"
             "main()"
         )

@@ -23,7 +23,7 @@ from typing import Any
 
 from torture_photos import make_source
 
-from fastload.cli import main
+from fastload.cli.commands import main
 from fastload.convert import pack, verify
 
 DISK_BYTES = 8 << 20

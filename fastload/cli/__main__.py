@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fastload.cli.main import main
+from fastload.cli.startup import main
 
 main()

@@ -14,6 +14,7 @@ from typing import ParamSpec
 
 import click
 
+from fastload.cli.startup import is_running
 from fastload.convert.names import printable
 from fastload.errors import FastloadError
 
@@ -74,6 +75,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP: leave that
                 signal.signal(number, _stop)
         try:
+            is_running()
             command(*args, **kwargs)
         except BrokenPipeError:
             # Whoever read stdout has gone; do not let the interpreter complain of it at exit.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fastload.cli import main
+from fastload.cli.commands import main
 from fastload.store import partial_path
 from support.trees import image_folder, snapshot, write_photo
 from support.yolo import yolo_set
@@ -68,7 +68,7 @@ def store(source: Path, tmp_path: Path) -> Path:
 def test_nothing_imports_torch(source: Path, tmp_path: Path) -> None:
     out, back = tmp_path / "out.lmdb", tmp_path / "back"
     code = (
-        "import json, sys; sys.modules['torch'] = None; from fastload.cli import main\n"
+        "import json, sys; sys.modules['torch'] = None; from fastload.cli.commands import main\n"
         "for arguments in json.loads(sys.argv[1]):\n"
         "    try: main(arguments)\n"
         "    except SystemExit as end: assert end.code == 0"

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from fastload.cli import main
+from fastload.cli.commands import main
 from fastload.cli.sharding import ByteSize
 from support.trees import image_folder
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fastload.cli import main
+from fastload.cli.commands import main
 from fastload.convert import Finding, Severity, Summary, pack, unpack, verify
 from fastload.convert.findings import RefusedError
 from fastload.convert.sources import SourceItem, find_source

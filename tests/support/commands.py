@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from fastload.cli import main
+from fastload.cli.commands import main
 
 
 def invoke(*arguments: str | Path | int, code: int = 0) -> str:

@@ -13,6 +13,7 @@ from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.packed import summary_lines
 from fastload.cli.report_file import FindingsFile
 from fastload.cli.sharding import sharding_of, sharding_options
+from fastload.cli.stdout import show
 from fastload.convert import PackOptions, ProblemsFoundError, pack
 from fastload.convert.files import DEFAULT_MAX_FILE_BYTES, MAX_FILE_BYTES
 from fastload.convert.near_pairs import MOST_DISTANCE
@@ -238,7 +239,7 @@ def convert(
     if code is ExitCode.DONE and summary.problems_count:
         code = ExitCode.PARTLY
     if as_json:
-        click.echo(json.dumps(summary.as_json(), indent=2))
+        show(json.dumps(summary.as_json(), indent=2))
     elif not quiet:
-        click.echo("\n".join(summary_lines(summary, refused=code is ExitCode.REFUSED)))
+        show("\n".join(summary_lines(summary, refused=code is ExitCode.REFUSED)))
     sys.exit(code)

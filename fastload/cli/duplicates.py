@@ -12,6 +12,7 @@ from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.figures import findings
 from fastload.cli.report_file import FindingsFile
+from fastload.cli.stdout import show
 from fastload.convert import DuplicateReport, Severity
 from fastload.convert import duplicates as find_duplicates
 from fastload.convert.counted import counted
@@ -60,9 +61,9 @@ def duplicates(
             *stores, near=near, workers=jobs, progress=bar, on_finding=on_finding
         )
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        show(json.dumps(report.as_json(), indent=2))
     elif not quiet or report.leaks_count:
-        click.echo("\n".join(_lines(report)))
+        show("\n".join(_lines(report)))
     if report.leaks_count:
         sys.exit(ExitCode.REFUSED)
     sys.exit(ExitCode.PARTLY if report.tally.count(Severity.PROBLEM) else ExitCode.DONE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import ParamSpec
 import click
 
 from fastload.cli.startup import is_running
+from fastload.cli.stdout import leave_stdout
 from fastload.convert.names import printable
 from fastload.errors import FastloadError
 
@@ -78,8 +78,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             is_running()
             command(*args, **kwargs)
         except BrokenPipeError:
-            # Whoever read stdout has gone; do not let the interpreter complain of it at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave_stdout()
             sys.exit(ExitCode.ERROR)
         except KeyboardInterrupt as interrupt:
             caught = interrupt.number if isinstance(interrupt, Stopped) else int(signal.SIGINT)

@@ -12,6 +12,7 @@ from fastload.cli.choices import JSON, STORE
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded
 from fastload.cli.figures import counts, findings, given_up, growth
 from fastload.cli.histograms import histogram, histograms
+from fastload.cli.stdout import show
 from fastload.convert import ContactSheet, Inspection, Severity, contact_sheet, plot_histograms
 from fastload.convert import inspect as inspect_store
 from fastload.convert.counted import counted
@@ -67,7 +68,7 @@ def inspect(
                 "samples": list(drawn.samples),
                 "problems": drawn.tally.as_json(Severity.PROBLEM),
             }
-        click.echo(json.dumps(document, indent=2))
+        show(json.dumps(document, indent=2))
     else:
         _show(found, drawn, [path for path in (plot, sheet) if path is not None])
     if drawn is not None and drawn.tally.count(Severity.PROBLEM):
@@ -75,18 +76,20 @@ def inspect(
 
 
 def _show(found: Inspection, drawn: ContactSheet | None, written: list[str]) -> None:
-    click.echo("\n".join(_lines(found)))
+    show("\n".join(_lines(found)))
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(histogram(console, "Longer side, pixels", found.sides))
-    console.print(histograms(console, found.histograms))
+    with console.capture() as drawn_text:
+        console.print(histogram(console, "Longer side, pixels", found.sides))
+        console.print(histograms(console, found.histograms))
+    show(drawn_text.get(), newline=False)
     if found.header.problems_count:
-        click.echo(f"{counted(found.header.problems_count, 'file')} could not be packed:")
-        click.echo("\n".join(findings(found.tally, Severity.PROBLEM)))
+        show(f"{counted(found.header.problems_count, 'file')} could not be packed:")
+        show("\n".join(findings(found.tally, Severity.PROBLEM)))
     if drawn is not None and drawn.tally.count(Severity.PROBLEM):
-        click.echo(f"{counted(drawn.tally.count(Severity.PROBLEM), 'photo')} could not be drawn:")
-        click.echo("\n".join(findings(drawn.tally, Severity.PROBLEM)))
+        show(f"{counted(drawn.tally.count(Severity.PROBLEM), 'photo')} could not be drawn:")
+        show("\n".join(findings(drawn.tally, Severity.PROBLEM)))
     for path in written:
-        click.echo(f"written: {printable(path)}")
+        show(f"written: {printable(path)}")
 
 
 def _lines(found: Inspection) -> list[str]:

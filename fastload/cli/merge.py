@@ -10,6 +10,7 @@ from fastload.cli.bar import Bar
 from fastload.cli.choices import JSON, QUIET
 from fastload.cli.exits import EXIT_HELP, guarded, remember_resume
 from fastload.cli.figures import findings, size
+from fastload.cli.stdout import show
 from fastload.convert import MergeReport, Severity
 from fastload.convert import merge as merge_stores
 from fastload.convert.counted import counted
@@ -89,9 +90,9 @@ def merge(
             progress=bar,
         )
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        show(json.dumps(report.as_json(), indent=2))
     elif not quiet:
-        click.echo("\n".join(_lines(report)))
+        show("\n".join(_lines(report)))
 
 
 def _lines(report: MergeReport) -> list[str]:

@@ -10,7 +10,9 @@ from typing import IO, final
 import click
 
 from fastload.convert.findings import Finding, Severity
+from fastload.convert.output_file import output_errors
 from fastload.convert.targets import is_inside
+from fastload.errors import PackError
 
 __all__ = ["FindingsFile"]
 
@@ -28,18 +30,22 @@ class FindingsFile:
 
     Raises:
         click.UsageError: it lies in the source, or something else than findings is there.
+        PackError: it cannot be written; so do calls and ``__exit__``.
     """
 
     def __init__(self, path: str | None, source: str | None = None) -> None:
         self._file: IO[str] | None = None
+        self._path = path or ""
         if path is not None:
             _check(path, source)
-            self._file = open(path, "w", encoding="ascii")  # noqa: SIM115 - closed by __exit__
+            with output_errors(path):
+                self._file = open(path, "w", encoding="ascii")  # noqa: SIM115 - see __exit__
 
     def __call__(self, finding: Finding) -> None:
         """Write one finding."""
         if self._file is not None and finding.severity is not Severity.IGNORED:
-            self._file.write(json.dumps(finding.as_json()) + "\n")
+            with output_errors(self._path):
+                self._file.write(json.dumps(finding.as_json()) + "\n")
 
     def __enter__(self) -> FindingsFile:
         return self
@@ -50,8 +56,14 @@ class FindingsFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._file is None:
+            return
+        try:
+            with output_errors(self._path):
+                self._file.close()
+        except PackError:
+            if error is None:  # or what stopped the command is the news
+                raise
 
 
 def _check(path: str, source: str | None) -> None:

@@ -11,6 +11,7 @@ from fastload.cli.bar import Bar
 from fastload.cli.choices import JSON, QUIET
 from fastload.cli.exits import EXIT_HELP, guarded, remember_resume
 from fastload.cli.figures import findings
+from fastload.cli.stdout import show
 from fastload.convert import Severity, SplitReport
 from fastload.convert import split as split_store
 from fastload.convert.counted import counted
@@ -97,9 +98,9 @@ def split(
             progress=bar,
         )
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        show(json.dumps(report.as_json(), indent=2))
     elif not quiet:
-        click.echo("\n".join(_summary(report)))
+        show("\n".join(_summary(report)))
 
 
 def _summary(report: SplitReport) -> list[str]:

@@ -12,6 +12,7 @@ from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, STORE
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.figures import findings, size
 from fastload.cli.report_file import FindingsFile
+from fastload.cli.stdout import show
 from fastload.convert import Severity
 from fastload.convert import unpack as unpack_store
 from fastload.convert.counted import counted, tallied
@@ -71,21 +72,21 @@ def unpack(
             on_finding=on_finding,
         )
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        show(json.dumps(report.as_json(), indent=2))
     elif not quiet:
         seconds = max(report.seconds, 1e-9)
         rate = f"{size(report.file_bytes / seconds)}/s"
         files = f"{counted(report.files, 'file')} ({size(report.file_bytes)})"
         there = counted(report.unchanged, "was", "were")
-        click.echo(
+        show(
             f"{files} in {printable(report.folder)}, {rate}"
             + (f"; {there} there already" if report.unchanged else "")
         )
         if report.lost:
-            click.echo(f"What {report.layout} cannot hold:")
+            show(f"What {report.layout} cannot hold:")
             for what, count in report.lost.items():
-                click.echo(f"  {tallied(printable(what), count)}")
+                show(f"  {tallied(printable(what), count)}")
         if report.problems_count:
-            click.echo(f"{counted(report.problems_count, 'file')} could not be given back:")
-            click.echo("\n".join(findings(report.tally, Severity.PROBLEM)))
+            show(f"{counted(report.problems_count, 'file')} could not be given back:")
+            show("\n".join(findings(report.tally, Severity.PROBLEM)))
     sys.exit(ExitCode.PARTLY if report.problems_count else ExitCode.DONE)

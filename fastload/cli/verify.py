@@ -12,6 +12,7 @@ from fastload.cli.choices import JOBS, JSON, PROBLEMS, QUIET, STORE, SourcePath
 from fastload.cli.exits import EXIT_HELP, ExitCode, guarded, remember_resume
 from fastload.cli.figures import findings, size
 from fastload.cli.report_file import FindingsFile
+from fastload.cli.stdout import show
 from fastload.convert import Severity
 from fastload.convert import verify as verify_store
 from fastload.convert.counted import counted
@@ -60,15 +61,15 @@ def verify(
             store, source, deep=deep, workers=jobs, progress=bar, on_finding=on_finding
         )
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        show(json.dumps(report.as_json(), indent=2))
     elif not quiet or report.differences_count:
         photos = f"{counted(report.photos, 'photo')}, {size(report.source_bytes)}"
         differences = counted(report.differences_count, "difference")
-        click.echo(
+        show(
             f"{photos}, in {report.seconds:,.1f} s: "
             + (differences if report.differences_count else "all as packed")
         )
-        click.echo(
-            "".join(f"{line}\n" for line in findings(report.tally, Severity.PROBLEM)), nl=False
+        show(
+            "".join(f"{line}\n" for line in findings(report.tally, Severity.PROBLEM)), newline=False
         )
     sys.exit(ExitCode.REFUSED if report.differences_count else ExitCode.DONE)

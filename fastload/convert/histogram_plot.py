@@ -32,7 +32,8 @@ def plot_histograms(inspection: Inspection, out: str | os.PathLike[str]) -> None
 
     Raises:
         MissingLibraryError: matplotlib is not installed.
-        PackError: matplotlib does not write such files.
+        NoSpaceError: the disk of ``out`` is full.
+        PackError: matplotlib does not write such files, or ``out`` cannot be written.
     """
     figure, formats = _figure()
     ending = os.path.splitext(os.fspath(out))[1].lower().lstrip(".")

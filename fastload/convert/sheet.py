@@ -69,7 +69,8 @@ def contact_sheet(
     Raises:
         StoreFormatError: not a store, or a damaged one.
         StoreError: it has no photos.
-        PackError: ``out`` is no name of a picture.
+        NoSpaceError: the disk of ``out`` is full.
+        PackError: ``out`` is no name of a picture, or cannot be written.
         ValueError: an argument is out of its range.
     """
     if not 1 <= count <= MOST_PHOTOS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "MAX_EXTENSION_BYTES",
     "SNIFF_BYTES",
     "extension_of",
     "format_by_bytes",
@@ -87,6 +88,10 @@ def extension_of(name: str) -> str:
 def is_picture_format(name: str) -> bool:
     """Whether ``name``, as ``format_by_bytes`` gives it, is that of a picture."""
     return name in _PICTURES
+
+
+#: Of the longest ending that ``format_by_extension`` knows.
+MAX_EXTENSION_BYTES = max(map(len, _EXTENSION_FORMATS))
 
 
 def format_by_extension(name: str) -> str:

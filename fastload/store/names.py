@@ -82,6 +82,18 @@ class Names(Sequence[str]):
         row = self._rows[position]
         return bytes(self._data[int(self._offsets[row]) : int(self._offsets[row + 1])])
 
+    def endings(self, size: int) -> NDArray[np.uint8]:
+        """The last ``size`` bytes of each name; uint8 [N, size], with zeros before shorter ones."""
+        rows = np.arange(self._rows.start, self._rows.stop, self._rows.step)
+        begin, end = (self._offsets[rows + more].astype(np.int64) for more in (0, 1))
+        found = np.zeros((len(rows), size), np.uint8)
+        data = np.frombuffer(self._data, np.uint8)
+        for place in range(size):
+            at = end - size + place
+            has_it = at >= begin
+            found[has_it, place] = data[at[has_it]]
+        return found
+
     def find(self, name: str | bytes) -> int | None:
         """The first position of that name, or None; the first call builds a sorted index.
 

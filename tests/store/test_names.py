@@ -73,3 +73,11 @@ def test_repr_shows_a_few() -> None:
 def test_offsets_that_cannot_be_are_refused(offsets: list[int]) -> None:
     with pytest.raises(StoreFormatError, match="offsets that ascend from 0 to 3"):
         Names(np.array(offsets, np.uint64), np.frombuffer(b"abc", np.uint8))
+
+
+def test_endings_are_the_last_bytes() -> None:
+    encoded = [b"a.jpg", b"", b"x", b"folder/b.jpeg", "é".encode()]
+    names = make(encoded)
+    expected = [name[-4:].rjust(4, b"\0") for name in encoded]
+    assert [row.tobytes() for row in names.endings(4)] == expected
+    assert [row.tobytes() for row in names[1:4:2].endings(4)] == expected[1:4:2]

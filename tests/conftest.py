@@ -107,8 +107,3 @@ def no_torch_threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def installed_only() -> bool:
-    """Whether the run promises that the built package is under test and not the checkout."""
-    return os.environ.get("FASTLOAD_TEST_INSTALLED") == "1"

@@ -17,8 +17,6 @@
 #include "picture.h"
 #include "tile_transcode.h"
 
-namespace {}  // namespace
-
 static nb::object error_type(const char* name) {
   return nb::module_::import_("fastload.errors").attr(name);
 }

@@ -53,7 +53,7 @@ class BitReader {
     return buffer_ << skipped >> 1 >> (63 - bits);
   }
 
-  // Bits used past the end: positive where more were taken than the span holds.
+  // Bits that are still to be read: negative where more were taken than the span holds.
   std::int64_t bits_left() const { return (end_ - next_) * 8 + count_; }
   bool overrun() const { return bits_left() < 0; }
 

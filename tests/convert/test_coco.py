@@ -251,8 +251,9 @@ def test_whole_floats_are_ids(tmp_path: Path) -> None:
         assert store.annotations[0].objects.fields["id"].tolist() == [5]
 
 
-def test_true_is_no_id(tmp_path: Path) -> None:
-    path = one(tmp_path / "src", annotation(3, 1, image_id=True), annotation(4, 1), id=1)
+@pytest.mark.parametrize("identity", [True, 9007199254740993.0], ids=str)
+def test_true_and_rounded_numbers_are_no_ids(tmp_path: Path, identity: object) -> None:
+    path = one(tmp_path / "src", annotation(3, 1, image_id=identity), annotation(4, 1), id=1)
     summary, found = packed(path, tmp_path / "o.lmdb")
     assert summary.contents.objects == 1
     ((_, detail),) = of_kind(found, "label")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fastload import _core
+
 #: An old libjpeg under the new one's name, as some wheels bring it.
 STRANGER = """
 #include <stdlib.h>
@@ -25,7 +27,13 @@ from fastload import _core
 print(_core.jpeg_check(open(sys.argv[2], "rb").read()))
 """
 
+#: Where there is no archive that fits, the build takes the shared library, but not where tools/test
+#: has installed one.
+IS_SHARED = b"libjpeg.so" in Path(_core.__file__).read_bytes()
+PROMISED = os.environ.get("FASTLOAD_TEST_INSTALLED") == "1"
 
+
+@pytest.mark.skipif(IS_SHARED and not PROMISED, reason="built with the shared libjpeg")
 @pytest.mark.parametrize("name", ["libjpeg.so.62", "libjpeg.so.8"])
 def test_another_libjpeg_of_the_process_is_not_asked(tmp_path: Path, name: str) -> None:
     """A progressive photo, which libjpeg decodes, behind a library that would abort."""

@@ -7,6 +7,11 @@ from typing import Any
 __all__ = ["whole"]
 
 
+#: Above this, floats leave numbers out: what was written may have been another.
+_EXACT = 1 << 53
+
+
 def whole(value: Any) -> Any:
     """A float that is a whole number, as pandas writes a column of ids; others as they are."""
-    return int(value) if type(value) is float and value.is_integer() else value
+    is_whole = type(value) is float and value.is_integer() and abs(value) < _EXACT
+    return int(value) if is_whole else value

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "bits.h"
 #include "status.h"
@@ -107,6 +108,23 @@ class AcDecoder {
  private:
   HuffmanDecoder codes_;
   std::array<std::uint32_t, 1 << lookup_bits> lookup_;
+};
+
+// What is built of a scan's Huffman tables, each once, when the first component that uses it asks.
+template <typename Built>
+class BuiltTables {
+ public:
+  const Built& of(const std::array<HuffmanSpec, 4>& specs, int slot) {
+    const auto s = static_cast<std::size_t>(slot);
+    if (!built_[s]) {
+      built_[s].reset(new Built);  // not make_unique, which would clear its tables first
+      built_[s]->build(specs[s]);
+    }
+    return *built_[s];
+  }
+
+ private:
+  std::array<std::unique_ptr<Built>, 4> built_;
 };
 
 }  // namespace fastload

@@ -1,7 +1,6 @@
 #include "sound_scan.h"
 
 #include <limits>
-#include <memory>
 
 #include "scan.h"
 #include "symbol_runs.h"
@@ -35,7 +34,8 @@ class BlockSkipper {
  public:
   explicit BlockSkipper(const JpegHeader& header) {
     for_each_block(header.frame, [&](std::size_t, const Component& component) {
-      blocks_[count_++] = {dc(header, component.dc), ac(header, component.ac)};
+      blocks_[count_++] = {&dc_.of(header.tables.dc, component.dc),
+                           &ac_.of(header.tables.ac, component.ac)};
       return true;
     });
   }
@@ -59,25 +59,8 @@ class BlockSkipper {
     const HuffmanDecoder* dc;
     const SkipRuns* ac;
   };
-  const HuffmanDecoder* dc(const JpegHeader& header, int table) {
-    auto& made = dc_[static_cast<std::size_t>(table)];
-    if (!made) {
-      made.reset(new HuffmanDecoder);
-      made->build(header.tables.dc[static_cast<std::size_t>(table)]);
-    }
-    return made.get();
-  }
-  const SkipRuns* ac(const JpegHeader& header, int table) {
-    auto& made = ac_[static_cast<std::size_t>(table)];
-    if (!made) {
-      made.reset(new SkipRuns);
-      made->build(header.tables.ac[static_cast<std::size_t>(table)]);
-    }
-    return made.get();
-  }
-
-  std::array<std::unique_ptr<HuffmanDecoder>, 4> dc_;
-  std::array<std::unique_ptr<SkipRuns>, 4> ac_;
+  BuiltTables<HuffmanDecoder> dc_;
+  BuiltTables<SkipRuns> ac_;
   std::array<Block, 10> blocks_{};  // read_whole_scan lets no more pass
   std::size_t count_ = 0;
 };

@@ -78,18 +78,10 @@ class Surveyor {
     for (int c = 0; c < frame.component_count; ++c) {
       const auto d = static_cast<std::size_t>(frame.at(c).dc);
       const auto a = static_cast<std::size_t>(frame.at(c).ac);
-      if (!dc_[d]) {
-        dc_[d].reset(new HuffmanDecoder);
-        dc_[d]->build(tables.dc[d]);
-      }
-      if (!runs_[a]) {
-        runs_[a].reset(new SkipRuns);
-        runs_[a]->build(tables.ac[a]);
-        uses_[a].reset(new SkipRuns::Uses{});
-      }
+      if (!uses_[a]) uses_[a].reset(new SkipRuns::Uses{});
       SurveyedComponent& component = components_[static_cast<std::size_t>(c)];
-      component.dc = dc_[d].get();
-      component.runs = runs_[a].get();
+      component.dc = &dc_.of(tables.dc, frame.at(c).dc);
+      component.runs = &runs_.of(tables.ac, frame.at(c).ac);
       component.uses = uses_[a].get();
       component.dc_frequency = counts.dc[d].data();
       component.ac_frequency = counts.ac[a].data();
@@ -119,9 +111,10 @@ class Surveyor {
       }
     }
     if (!reader.finished()) return refuse("the scan does not end clean");
+    const auto& specs = source_.header.tables.ac;
     for (std::size_t a = 0; a < 4; ++a) {
-      if (!runs_[a]) continue;
-      runs_[a]->count_symbols(source_.header.tables.ac[a], *uses_[a], counts_.ac[a]);
+      if (!uses_[a]) continue;
+      runs_.of(specs, static_cast<int>(a)).count_symbols(specs[a], *uses_[a], counts_.ac[a]);
     }
     for (int c = 0; c < frame.component_count; ++c) {  // the flat MCUs that fill the last tile
       ++components_[static_cast<std::size_t>(c)].dc_frequency[0];
@@ -151,8 +144,8 @@ class Surveyor {
 
   const WholeScan& source_;
   SymbolCounts& counts_;
-  std::array<std::unique_ptr<HuffmanDecoder>, 4> dc_;
-  std::array<std::unique_ptr<SkipRuns>, 4> runs_;
+  BuiltTables<HuffmanDecoder> dc_;
+  BuiltTables<SkipRuns> runs_;
   std::array<std::unique_ptr<SkipRuns::Uses>, 4> uses_;
   std::array<SurveyedComponent, 4> components_;
   Predictions source_dc_{};

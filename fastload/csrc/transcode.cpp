@@ -8,17 +8,13 @@ Transcoder::Transcoder(const Frame& from, const JpegTables& from_tables, const F
     const auto i = static_cast<std::size_t>(c);
     const Component& read = from.at(c);
     const Component& written = to.at(c);
-    const auto read_dc = static_cast<std::size_t>(read.dc);
     const auto written_dc = static_cast<std::size_t>(written.dc);
     const auto written_ac = static_cast<std::size_t>(written.ac);
-    if (!dc_[read_dc]) {
-      dc_[read_dc].reset(new HuffmanDecoder);
-      dc_[read_dc]->build(from_tables.dc[read_dc]);
-    }
     if (!dc_codes_[written_dc]) dc_codes_[written_dc].emplace(to_tables.dc[written_dc]);
     if (!ac_codes_[written_ac]) ac_codes_[written_ac].emplace(to_tables.ac[written_ac]);
     Part& part = parts_[i];
-    part = {dc_[read_dc].get(), &*dc_codes_[written_dc], nullptr, &*ac_codes_[written_ac]};
+    part = {&dc_.of(from_tables.dc, read.dc), &*dc_codes_[written_dc], nullptr,
+            &*ac_codes_[written_ac]};
     for (int before = 0; before < c && part.runs == nullptr; ++before) {
       if (from.at(before).ac == read.ac && to.at(before).ac == written.ac) {
         part.runs = parts_[static_cast<std::size_t>(before)].runs;

@@ -99,7 +99,7 @@ class Transcoder {
     }
   };
 
-  std::array<std::unique_ptr<HuffmanDecoder>, 4> dc_;
+  BuiltTables<HuffmanDecoder> dc_;
   std::array<std::optional<HuffmanEncoder>, 4> dc_codes_;
   std::array<std::optional<HuffmanEncoder>, 4> ac_codes_;
   std::array<std::unique_ptr<RecodeRuns>, 4> runs_;

@@ -16,7 +16,7 @@ from fastload.convert.labelled import LabelError, shown
 from fastload.convert.names import is_path
 from fastload.convert.sources.coco.annotation_index import AnnotationIndex, AnnotationPlaces
 from fastload.convert.sources.coco.category import Category, read_categories
-from fastload.convert.sources.coco.numbers import whole
+from fastload.convert.sources.coco.numbers import identity_of, whole
 from fastload.convert.sources.place import MAX_LABEL_FILE_BYTES, Place
 from fastload.errors import SourceError
 from fastload.store import AttachedFile, Attaching
@@ -197,8 +197,8 @@ class _Scan:
                 yield identity, number
 
     def _annotation(self, place: int, value: Any, offset: int, size: int) -> None:
-        identity = whole(value.get("image_id")) if isinstance(value, dict) else None
-        if isinstance(identity, (int, str)) and type(identity) is not bool:  # True would be 1
+        identity = identity_of(value.get("image_id")) if isinstance(value, dict) else None
+        if identity is not None:
             self._annotations.add(place, identity, offset, size, whole(value.get("id")))
             return
         self._problem(
@@ -212,12 +212,15 @@ class _Scan:
         if not isinstance(name, str) or not is_path(name):
             self._problem(where, "label", f"expected an image with file_name: {shown(image)}")
             return
-        identity = whole(image.get("id"))
-        is_id = type(identity) in (int, str)
-        number = self._annotations.number(identity) if is_id else -1
-        if not is_id or number in self._imaged:
-            what = "another image has it" if is_id else "expected an integer"
-            self._problem(where, "image-id", f"id {shown(identity)}: {what}; not packed")
+        identity = identity_of(image.get("id"))
+        number = -1 if identity is None else self._annotations.number(identity)
+        if identity is None or number in self._imaged:
+            found, what = (
+                (image.get("id"), "expected an integer")
+                if identity is None
+                else (identity, "another image has it")
+            )
+            self._problem(where, "image-id", f"id {shown(found)}: {what}; not packed")
             return
         self._imaged.add(number)
         height, width = whole(image.get("height")), whole(image.get("width"))

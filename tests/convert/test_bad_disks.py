@@ -5,21 +5,19 @@ The long form is tools/torture_disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from fastload.errors import FastloadError
-from support.disks import memory_folder
 from support.packing_disks import Setting, fail_calls, lose_power
 
 STATES = {"pack": 20, "replace": 20, "update": 20, "shards": 15, "update-shards": 25}
 
 
 @pytest.fixture(scope="module")
-def setting() -> Iterator[Setting]:
-    with memory_folder() as folder:
-        yield Setting(folder)
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    return Setting(tmp_path_factory.mktemp("disk"))
 
 
 @pytest.mark.slow
@@ -31,10 +29,10 @@ def test_power_loss_leaves_the_old_store_or_the_new_one(setting: Setting, progra
 
 
 @pytest.mark.slow
-def test_a_disk_that_only_pretends_to_sync_is_found_out() -> None:
+def test_a_disk_that_only_pretends_to_sync_is_found_out(tmp_path: Path) -> None:
     """The replay shows what would be lost, if that were so."""
-    with memory_folder() as folder, pytest.raises((AssertionError, FastloadError)):
-        lose_power(Setting(folder), "pack", 60, seed=1, forgotten="S")
+    with pytest.raises((AssertionError, FastloadError)):
+        lose_power(Setting(tmp_path), "pack", 60, seed=1, forgotten="S")
 
 
 @pytest.mark.slow

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fastload.convert import Finding, Summary, pack, shard_packing, shard_publisher, verify
 from fastload.convert.changes import Changes
-from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.convert.shares import Sharding
 from fastload.errors import PackError, SourceError, StoreFormatError
 from fastload.store import Store, partial_path
 from fastload.store.manifest import Manifest, parse_manifest
 from fastload.store.publish import Publication
-from support.disks import memory_folder
 from support.interrupt import StopAfter
+from support.packed import count_packed
 from support.trees import content_hash, image_folder, snapshot, write_photo
 from support.yolo import yolo_set
 
 TWO, THREE = Sharding(shards=2), Sharding(shards=3)
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """What matters here is which files are made, and not the disk."""
-    with memory_folder() as folder:
-        yield folder
 
 
 @pytest.fixture
@@ -42,16 +33,7 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def packed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of each file that is packed from now on."""
-    sizes: list[int] = []
-    pack_photo = PhotoPacker.pack
-
-    def count(self: PhotoPacker, data: bytes) -> PackedPhoto:
-        if data:  # a bad file is tried each time
-            sizes.append(len(data))
-        return pack_photo(self, data)
-
-    monkeypatch.setattr(PhotoPacker, "pack", count)
-    return sizes
+    return count_packed(monkeypatch, empty_ones=False)
 
 
 def update(source: Path, out: Path, **how: object) -> Summary:

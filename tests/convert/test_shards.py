@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +23,12 @@ from fastload.convert import (
 from fastload.errors import PackError, RecordError, ResumeError, SourceError, StoreFormatError
 from fastload.store import Store, partial_path
 from fastload.store.manifest import parse_manifest
-from support.disks import memory_folder
 from support.interrupt import StopAfter
 from support.loaders import damage_record
 from support.trees import content_hash, image_folder, snapshot, write_photo
 from support.yolo import yolo_set
 
 TWO = PackOptions(workers=2)
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """What matters here is which files are made, and not the disk."""
-    with memory_folder() as folder:
-        yield folder
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import pytest
 from fastload.convert import Finding, pack, verify
 from fastload.convert import job as job_module
 from fastload.convert.changes import Changes
-from fastload.convert.photo import PackedPhoto, PhotoPacker
 from fastload.errors import NoSpaceError, PackError, ResumeError, SourceError
 from fastload.store import Store, StoreWriter, WriterHeader, pack_file, partial_path, publish
 from support.coco import annotation, coco_set, write_json
 from support.interrupt import StopAfter
+from support.packed import count_packed
 from support.trees import content_hash, image_folder, snapshot, write_photo
 from support.voc import voc_set
 from support.webdataset import photo_bytes, write_tar
@@ -37,15 +37,7 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def packed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of each file that is packed from now on."""
-    sizes: list[int] = []
-    pack_photo = PhotoPacker.pack
-
-    def count(self: PhotoPacker, data: bytes) -> PackedPhoto:
-        sizes.append(len(data))
-        return pack_photo(self, data)
-
-    monkeypatch.setattr(PhotoPacker, "pack", count)
-    return sizes
+    return count_packed(monkeypatch)
 
 
 def assert_fresh(source: Path, out: Path, **options: object) -> None:

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from fastload.checkpoint.file_ops import FileOps
 
 #: Room to ask for: containers often have 64 MB.
 _MEMORY_BYTES = 1 << 30
-
-
-@contextmanager
-def memory_folder() -> Iterator[Path]:
-    """A folder in memory, where there is room, to write what is synced often: many times faster."""
-    memory = Path("/dev/shm")
-    is_fit = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _MEMORY_BYTES
-    place = memory if is_fit else None
-    with tempfile.TemporaryDirectory(prefix="fastload-test-", dir=place) as folder:
-        yield Path(folder)
 
 
 class HeldDisk(FileOps):
